@@ -1,0 +1,129 @@
+"""The one shape of a channel: payload in, events out; message in, outcome out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot.core.events import Address, Event, FileRef
+from bot.core.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A platform's payload, read just far enough to store it: `event` never repeats, `chat` orders it."""
+
+    event: str
+    chat: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a stored payload means. None instead of it: nothing for us (known and ignored)."""
+
+    address: Address
+    account: str
+    event: Event
+    name: str = ""
+    replied: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """The platform says wait: nothing at all goes out on this channel for `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Not now: try again later. `delivered_maybe` when the request may have reached the platform."""
+
+    problem: str
+    delivered_maybe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Never: why is blocked (the person or group left us), gone (no such chat) or rejected (the message)."""
+
+    why: str
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Relocated:
+    """The chat lives at another id now; the message was not sent."""
+
+    chat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unauthorized:
+    """The platform no longer knows our credentials: nothing can be sent until somebody acts."""
+
+    problem: str
+
+
+Outcome = Sent | Flood | Failed | Refused | Relocated | Unauthorized
+
+
+class FileTrouble(Exception):
+    """A file could not be fetched; `final` when trying again cannot help; `problem` as photos.PROBLEMS."""
+
+    def __init__(self, problem: str, *, final: bool) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.final = final
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast the platform lets us speak: `overall` a second; each chat one per `1/chat` s after `burst`."""
+
+    overall: float
+    chat: float
+    burst: int
+    group_minute: float
+
+
+class Malformed(ValueError):
+    """The payload is not one of the platform's: it is kept aside and answered 200."""
+
+
+class Channel(Protocol):
+    """A platform. Everything outside this shape stays inside its file."""
+
+    name: str
+    pace: Pace
+
+    def receive(self, body: bytes) -> Received:
+        """Read a payload's identity. Raises Malformed."""
+
+    def parse(self, raw: str) -> Parsed | None:
+        """Read a stored payload. Raises Malformed."""
+
+    async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
+        """One platform call. `photo` is JPEG bytes; `key` the outbox row, for platforms that can deduplicate."""
+
+    async def download(self, file: FileRef, limit: int) -> bytes:
+        """The file's bytes, at most `limit`. Raises FileTrouble."""
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+def field(payload: Mapping[str, Any], *names: str) -> Any:
+    """Walk into nested mappings; Malformed where the path breaks."""
+    here: Any = payload
+    for name in names:
+        if not isinstance(here, Mapping) or name not in here:
+            raise Malformed(".".join(names))
+        here = here[name]
+    return here

@@ -1,0 +1,1 @@
+"""Pure words of the domain: no database, no network, no clock."""

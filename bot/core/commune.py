@@ -1,0 +1,98 @@
+"""A commune: its units, its categories and their words, who gets what, and by when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, time
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """WGS 84 degrees."""
+
+    lat: float
+    lon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of the commune. `kind`: village, school, police, office, department, association.
+
+    `centre` and `polygon` only for villages; `number` counts the villages from 1;
+    `stand_in` marks names or coordinates that were made up and wait for the real ones.
+    """
+
+    id: str
+    kind: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    number: int | None = None
+    centre: Point | None = None
+    polygon: tuple[Point, ...] = ()
+    stand_in: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """A leaf kind of report. `words` are what people type for it; `label` is a button (at most 20 characters)."""
+
+    id: str
+    field: str
+    label: str
+    name: str
+    words: tuple[str, ...]
+    desk: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A family of categories and how it is dealt with.
+
+    `desk` and `told`: a unit id, or "village" for the village of the place.
+    `ack_hours` runs on the clock, only between `ack_from` and `ack_to` when they are given;
+    `fix_days` are working days.
+    """
+
+    id: str
+    label: str
+    name: str
+    desk: str
+    told: tuple[str, ...]
+    ack_hours: float
+    fix_days: int
+    ack_from: time | None = None
+    ack_to: time | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commune:
+    """Everything another commune would edit. Built by `bot.config.load_commune`, which refuses nonsense."""
+
+    name: str
+    prefix: str
+    office: str
+    police: str
+    phones: Mapping[str, str]
+    units: Mapping[str, Unit]
+    categories: Mapping[str, Category]
+    fields: Mapping[str, Field]
+    days_off: frozenset[date] = frozenset()
+    days_worked: frozenset[date] = frozenset()
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    policy_version: str = "1"
+    policy_contact: str = ""
+    landmarks: tuple[str, ...] = ()
+
+    @property
+    def villages(self) -> tuple[Unit, ...]:
+        return tuple(unit for unit in self.units.values() if unit.kind == "village")
+
+    def desk_of(self, category: Category, village: str | None) -> str:
+        """The unit that deals with it; the office when the village is not known."""
+        desk = category.desk or self.fields[category.field].desk
+        return (village or self.office) if desk == "village" else desk
+
+    def told_of(self, category: Category, village: str | None) -> tuple[str, ...]:
+        """The units that only hear of it."""
+        told = self.fields[category.field].told
+        units = tuple(village if unit == "village" else unit for unit in told)
+        return tuple(unit for unit in units if unit is not None)

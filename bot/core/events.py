@@ -1,0 +1,143 @@
+"""What can arrive from a chat, in the project's own words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a message goes: one chat of one channel; `group` when several people read it."""
+
+    channel: str
+    chat: str
+    group: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.channel}:{self.chat}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """The platform's handle of a file. `size` in bytes, when the platform told it."""
+
+    id: str
+    size: int | None = None
+    as_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """An earlier message, as it reads now."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSent:
+    """A photo; `album` names the parts that were sent together."""
+
+    file: FileRef
+    caption: str = ""
+    album: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSent:
+    """A point on the map, WGS 84 degrees, exactly as the platform gave it (perhaps out of range)."""
+
+    lat: float
+    lon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported:
+    """Something the talk cannot use: kind is voice, video, sticker, contact, document, too_long, other."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The bot was added to a group, or a person unblocked it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The bot was removed from a group, or a person blocked it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A group got a new identity."""
+
+    chat: str
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoReady:
+    """A photo that was fetched and cleaned, or could not be: problem says why (see photos.PROBLEMS)."""
+
+    photo: int
+    problem: str | None = None
+    lat: float | None = None
+    lon: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkReady:
+    """Where a shortened map link led; no point when it led nowhere useful."""
+
+    lat: float | None = None
+    lon: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A message that the platform refused for good: outbox row id, and why (blocked, gone, rejected)."""
+
+    outbox: int
+    why: str
+
+
+Event = (
+    Words
+    | Edited
+    | Pressed
+    | PhotoSent
+    | PlaceSent
+    | Unsupported
+    | Entered
+    | Left
+    | Moved
+    | PhotoReady
+    | LinkReady
+    | Undelivered
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One event with where and whom it came from.
+
+    `id` is its inbox row; `account` the sender on the platform; `name` what the platform calls them;
+    `at` when we received it; `replied` the platform id of the message it answers.
+    """
+
+    id: int
+    at: datetime
+    address: Address
+    account: str
+    event: Event
+    name: str = ""
+    replied: str | None = None

@@ -1,0 +1,21 @@
+"""What the bot says, before any channel dresses it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`action` is what comes back when it is pressed: at most 64 bytes (Telegram's callback_data)."""
+
+    label: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Plain text and at most five choices; `photo` is the stored key of one picture to show."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+    photo: str | None = None
+    place_wanted: bool = False
