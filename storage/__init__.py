@@ -1,0 +1,1 @@
+"""The database: one file per noun, rows in and out, no talk."""

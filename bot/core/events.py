@@ -110,6 +110,11 @@ class Undelivered:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class DraftDue:
+    """The draft of this chat lay untouched long enough for a nudge, or for its end."""
+
+
 Event = (
     Words
     | Edited
@@ -123,6 +128,7 @@ Event = (
     | PhotoReady
     | LinkReady
     | Undelivered
+    | DraftDue
 )
 
 

@@ -1,0 +1,748 @@
+"""Telegram: updates into events, messages into one Bot API call each, files, webhook and long polling."""
+
+import asyncio
+import contextlib
+import dataclasses
+import hmac
+import itertools
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any
+
+import structlog
+from telegram import Bot, CallbackQuery, Chat, Document, Update, User
+from telegram import Message as Post
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    RetryAfter,
+    TelegramError,
+)
+
+from bot.channels.base import (
+    Failed,
+    FileTrouble,
+    Flood,
+    Malformed,
+    Outcome,
+    Pace,
+    Parsed,
+    Received,
+    Refused,
+    Relocated,
+    Sent,
+    Unauthorized,
+    field,
+)
+from bot.channels.telegram_http import ANSWER_LIMIT, AiohttpRequest, NotFound, NotSent, TooBig
+from bot.core.events import (
+    Address,
+    Edited,
+    Entered,
+    Event,
+    FileRef,
+    Left,
+    Moved,
+    PhotoSent,
+    PlaceSent,
+    Pressed,
+    Unsupported,
+    Words,
+)
+from bot.core.message import Button, Message
+
+NAME = "telegram"
+PUBLIC_API = "https://api.telegram.org"
+
+# https://core.telegram.org/bots/api#sendmessage and #sendphoto, in UTF-16 units
+TEXT_LONGEST = 4096
+CAPTION_LONGEST = 1024
+# Longer labels are cut on small phones when two share a row.
+LABEL_SHORT = 14
+
+# https://core.telegram.org/bots/api#setwebhook
+WANTED = ("message", "edited_message", "callback_query", "my_chat_member")
+CONNECTIONS = 40
+_SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+# https://core.telegram.org/bots/api#getupdates; an update is under 64 KiB (telegram-bot-api, Client.cpp)
+POLL_SECONDS = 50
+BATCH = 100
+BATCH_LIMIT = 16 << 20
+BACKOFF_LONGEST = 30.0
+CONFLICT_PAUSE = 20.0
+PROBE_PAUSE = 60.0
+# A platform that is out of reach must not delay the start: the greeting goes on in the background.
+START_PATIENCE = 1.0
+
+_ID_LIMIT = 1 << 63
+_TOKEN = re.compile(r"[A-Za-z0-9:_-]+")
+_FILE_PATH = re.compile(r"[\w.=+~@-]+(/[\w.=+~@-]+)*")
+# https://core.telegram.org/bots/features#commands
+_COMMAND = re.compile(r"(/[A-Za-z0-9_]{1,64})@([A-Za-z0-9_]{3,64})(?![A-Za-z0-9_])")
+_UPDATE_ID = re.compile(rb'"update_id"\s*:\s*(\d{1,18})\b')
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif")
+_STUB = ("message_id", "chat", "date")
+# A venue carries its location as well: https://core.telegram.org/bots/api#message
+_POST = (
+    *_STUB,
+    "from",
+    "sender_chat",
+    "text",
+    "caption",
+    "photo",
+    "media_group_id",
+    "document",
+    "location",
+    "migrate_to_chat_id",
+)
+# An animation carries a document too, so the order counts.
+_KINDS = {
+    "voice": "voice",
+    "audio": "voice",
+    "video": "video",
+    "video_note": "video",
+    "animation": "video",
+    "live_photo": "video",
+    "sticker": "sticker",
+    "contact": "contact",
+    "document": "document",
+    "poll": "other",
+    "dice": "other",
+    "game": "other",
+    "story": "other",
+    "paid_media": "other",
+    "checklist": "other",
+}
+# How the platform words it when a chat cannot be used, whatever is sent:
+# https://github.com/tdlib/telegram-bot-api/blob/master/telegram-bot-api/Client.cpp
+_GONE = ("chat not found", "user not found", "deactivated", "deleted", "peer_id_invalid", "upgraded")
+_BLOCKED = ("kicked", "blocked", "not a member", "rights", "write_forbidden", "restricted", "topic_closed")
+
+Store = Callable[[list[Received], list[bytes]], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+def _not_a_number(word: str) -> None:
+    raise Malformed(word)
+
+
+_READER = json.JSONDecoder(parse_constant=_not_a_number)
+# What a payload of the wrong shape raises somewhere inside the library or here.
+_NONSENSE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
+
+
+@dataclasses.dataclass
+class _Cursor:
+    """Where polling stands; `limit` shrinks to 1 to find the update that spoils a batch."""
+
+    offset: int = 0
+    limit: int = BATCH
+    failures: int = 0
+    said: dict[str, float] = dataclasses.field(default_factory=dict)
+
+
+class Telegram:
+    """The Bot API, official or self-hosted (without --local, whose files are paths on another disk)."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        *,
+        token: str,
+        api_url: str = PUBLIC_API,
+        proxy: str | None = None,
+        webhook_url: str | None = None,
+        webhook_secret: str = "",
+        overall: float = 30,
+        chat: float = 1,
+        burst: int = 3,
+        group_minute: float = 20,
+        place_label: str = "📍",
+        http: AiohttpRequest | None = None,
+        rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        poll_seconds: int = POLL_SECONDS,
+    ) -> None:
+        _check(token, api_url, webhook_url, webhook_secret)
+        # The library writes URLs (with the token) and messages at DEBUG.
+        logging.getLogger("telegram").setLevel(logging.INFO)
+        self.pace = Pace(overall, chat, burst, group_minute)
+        self.username: str | None = None
+        api = api_url.rstrip("/")
+        self._methods = f"{api}/bot{token}"
+        self._files = f"{api}/file/bot{token}"
+        self._http = http or AiohttpRequest(proxy=proxy)
+        self._bot = Bot(token, f"{api}/bot", f"{api}/file/bot", self._http, self._http)
+        self._webhook_url = webhook_url
+        self._secret = webhook_secret
+        self._place_label = place_label
+        self._rest = rest
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._jitter = random.SystemRandom().uniform
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- what arrives
+
+    def verify(self, secret_header: str | None) -> bool:
+        """Does X-Telegram-Bot-Api-Secret-Token hold our secret? In constant time; never when we have none."""
+        told = (secret_header or "").encode("utf-8", "surrogateescape")
+        return bool(self._secret) and hmac.compare_digest(told, self._secret.encode())
+
+    def receive(self, body: bytes) -> Received:
+        try:
+            update = _READER.decode(body.decode("utf-8"))
+            identity = _number(update["update_id"])
+            raw = _dumped(update)
+            if "\\u0000" in raw:
+                raw = _dumped(_without_nul(update))
+            raw.encode("utf-8")
+        except _NONSENSE as error:
+            raise Malformed(type(error).__name__) from None
+        if identity < 0:
+            raise Malformed("update_id")
+        return Received(str(identity), _chat_key(update), raw)
+
+    def parse(self, raw: str) -> Parsed | None:
+        try:
+            return self._parsed(json.loads(raw))
+        except _NONSENSE as error:
+            raise Malformed(type(error).__name__) from None
+
+    def answer(self, raw: str) -> dict[str, str] | None:
+        """For a press, what ends its spinner: the body of the webhook's 200.
+
+        https://core.telegram.org/bots/api#making-requests-when-getting-updates
+        """
+        if '"callback_query"' not in raw:
+            return None
+        query = json.loads(raw).get("callback_query")
+        identity = query.get("id") if isinstance(query, dict) else None
+        if not isinstance(identity, str):
+            return None
+        return {"method": "answerCallbackQuery", "callback_query_id": identity}
+
+    def _parsed(self, given: dict[str, Any]) -> Parsed | None:
+        update = Update.de_json(_lean(given), None)
+        if update.message is not None:
+            return self._posted(update.message, given["message"])
+        if update.edited_message is not None:
+            return _edited(update.edited_message)
+        if update.callback_query is not None:
+            return _pressed(update.callback_query)
+        if "my_chat_member" in given:
+            return _membership(given["my_chat_member"])
+        return None
+
+    def _posted(self, post: Post, given: dict[str, Any]) -> Parsed | None:
+        address = _address(post.chat)
+        if address is None:
+            return None
+        if post.migrate_to_chat_id:
+            return Parsed(address, "", Moved(str(_number(post.migrate_to_chat_id))))
+        sender = _person(post)
+        event = self._content(post, given)
+        if sender is None or event is None:
+            return None
+        return Parsed(address, _account(sender), event, _name(sender), _replied(post))
+
+    def _content(self, post: Post, given: dict[str, Any]) -> Event | None:
+        if post.text:
+            return self._words(_text(post.text), borrowed="forward_origin" in given or "via_bot" in given)
+        if post.photo:
+            largest = max(post.photo, key=lambda size: _number(size.width) * _number(size.height))
+            return _photo(post, FileRef(_text(largest.file_id), _size(largest.file_size)))
+        if post.document and _is_picture(post.document):
+            document = post.document
+            return _photo(post, FileRef(_text(document.file_id), _size(document.file_size), as_file=True))
+        if post.location:
+            return PlaceSent(_degrees(post.location.latitude), _degrees(post.location.longitude))
+        return next((Unsupported(kind) for part, kind in _KINDS.items() if part in given), None)
+
+    def _words(self, text: str, *, borrowed: bool) -> Words | None:
+        """Commands lose our name; those for another bot, or written by somebody else, are not for us.
+
+        Before the first getMe our name is unknown: any name passes, as a lost command cannot come back.
+        """
+        if not text.startswith("/"):
+            return Words(text)
+        if borrowed:
+            return None
+        named = _COMMAND.match(text)
+        if named is None:
+            return Words(text)
+        if self.username is not None and named[2].casefold() != self.username.casefold():
+            return None
+        return Words(named[1] + text[named.end() :])
+
+    # --- what goes out
+
+    async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
+        """`key` has no use: https://github.com/tdlib/telegram-bot-api/issues/482"""
+        if _units(message.text) > (TEXT_LONGEST if photo is None else CAPTION_LONGEST):
+            return Refused("rejected", "text too long")
+        try:
+            return Sent(str((await self._send(to, message, photo)).message_id))
+        except TelegramError as error:
+            return _outcome(error)
+        except _NONSENSE as error:
+            return Failed(f"nonsense answer: {type(error).__name__}", delivered_maybe=True)
+
+    async def _send(self, to: Address, message: Message, photo: bytes | None) -> Post:
+        """Markup goes as plain mappings: building the library's objects for it costs a tenth of the call."""
+        more: dict[str, Any] = {}
+        markup = self._markup(to, message)
+        if markup is not None:
+            more["reply_markup"] = markup
+        if photo is not None:
+            caption = message.text or None
+            return await self._bot.send_photo(to.chat, photo, caption, filename="photo.jpg", api_kwargs=more)
+        more["link_preview_options"] = {"is_disabled": True}
+        return await self._bot.send_message(to.chat, message.text, api_kwargs=more)
+
+    def _markup(self, to: Address, message: Message) -> dict[str, Any] | None:
+        """A message carries one keyboard only, so its choices push the place button out; groups have none.
+
+        https://core.telegram.org/bots/api#keyboardbutton
+        """
+        if message.buttons:
+            return {"inline_keyboard": _rows(message.buttons)}
+        if message.place_wanted and not to.group:
+            button = {"text": self._place_label, "request_location": True}
+            return {"keyboard": [[button]], "resize_keyboard": True, "one_time_keyboard": True}
+        return None
+
+    async def download(self, file: FileRef, limit: int) -> bytes:
+        if file.size is not None and file.size > limit:
+            raise FileTrouble("too_big", final=True)
+        try:
+            body = await self._http.call(f"{self._methods}/getFile", {"file_id": file.id}, limit=ANSWER_LIMIT)
+            return await self._fetch(self._http.parse_json_payload(body)["result"], limit)
+        except BadRequest as error:
+            raise _file_trouble(error) from None
+        except TelegramError:
+            raise FileTrouble("missing", final=False) from None
+
+    async def _fetch(self, told: object, limit: int) -> bytes:
+        known = told if isinstance(told, dict) else {}
+        size, path = known.get("file_size"), known.get("file_path")
+        if isinstance(size, int) and size > limit:
+            raise FileTrouble("too_big", final=True)
+        # Absolute paths are what a --local server answers; dots would leave the folder of files.
+        if not isinstance(path, str) or not _FILE_PATH.fullmatch(path) or ".." in path:
+            raise FileTrouble("missing", final=True)
+        try:
+            return await self._http.fetch(f"{self._files}/{path}", limit)
+        except TooBig:
+            raise FileTrouble("too_big", final=True) from None
+        except (InvalidToken, NotFound):
+            # The token was good for getFile a moment ago: this 404 means the file.
+            raise FileTrouble("missing", final=True) from None
+
+    # --- standing by
+
+    async def start(self) -> None:
+        """Greet the platform, and go on in the background when it does not answer."""
+        greeting = self._spawn(self._greet())
+        await asyncio.wait({greeting}, timeout=START_PATIENCE)
+
+    async def stop(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._http.shutdown()
+
+    async def _greet(self) -> None:
+        for failures in itertools.count():
+            try:
+                await self._introduce()
+                return
+            except (TelegramError, *_NONSENSE) as error:
+                log.warning("Greeting failed", action="start", channel=NAME, problem=type(error).__name__)
+                pause = PROBE_PAUSE if isinstance(error, InvalidToken) else self._backoff(failures)
+            await self._rest(pause)
+
+    async def _introduce(self) -> None:
+        self.username = (await self._bot.get_me()).username
+        if self._webhook_url is None:
+            await self._bot.delete_webhook()
+            return
+        await self._bot.set_webhook(
+            self._webhook_url,
+            secret_token=self._secret,
+            allowed_updates=WANTED,
+            max_connections=CONNECTIONS,
+        )
+
+    async def poll(self, store: Store) -> None:
+        """Ask for updates for ever. An update is confirmed only by the request after it was stored.
+
+        https://core.telegram.org/bots/api#getupdates
+        """
+        cursor = _Cursor()
+        while True:
+            try:
+                await self._round(cursor, store)
+                cursor.failures = 0
+            except Exception as error:
+                # Whatever it was, storage included: nothing is confirmed, and the same updates come again.
+                self._complain(cursor, error)
+                pause = self._pause(cursor, error)
+                cursor.failures += 1
+                await self._rest(pause)
+
+    async def _round(self, cursor: _Cursor, store: Store) -> None:
+        body = await self._http.call(
+            f"{self._methods}/getUpdates",
+            {
+                "offset": cursor.offset,
+                "limit": cursor.limit,
+                "timeout": self._poll_seconds,
+                "allowed_updates": WANTED,
+            },
+            wait=self._poll_seconds,
+            limit=BATCH_LIMIT,
+        )
+        try:
+            updates = self._http.parse_json_payload(body)["result"]
+        except NotSent:
+            raise
+        except TelegramError:
+            await self._around(cursor, body, store)
+            return
+        await self._keep(cursor, updates, store)
+
+    async def _keep(self, cursor: _Cursor, updates: list[object], store: Store) -> None:
+        """Each update stands for itself: an unreadable one is kept aside and confirmed with the rest."""
+        events: list[Received] = []
+        malformed: list[bytes] = []
+        seen = cursor.offset
+        for update, raw in _each(updates):
+            seen = max(seen, _confirmed(update))
+            try:
+                events.append(self.receive(raw))
+            except Malformed:
+                malformed.append(raw)
+        if seen == cursor.offset and malformed:
+            raise Malformed("no update_id")
+        if events or malformed:
+            await store(events, malformed)
+        cursor.offset, cursor.limit = seen, BATCH
+        for event in events:
+            self._acknowledge(event.raw)
+
+    async def _around(self, cursor: _Cursor, body: bytes, store: Store) -> None:
+        """The batch is no JSON that Python reads (too deep, a number too long): find the culprit."""
+        found = _UPDATE_ID.search(body)
+        if found is None or not body.rstrip().endswith(b"}"):
+            raise Malformed("nonsense answer")
+        if cursor.limit > 1:
+            cursor.limit = 1
+            return
+        await store([], [body])
+        cursor.offset, cursor.limit = max(cursor.offset, int(found[1]) + 1), BATCH
+
+    def _acknowledge(self, raw: str) -> None:
+        answer = self.answer(raw)
+        if answer is not None:
+            self._spawn(self._end_spinner(answer["callback_query_id"]))
+
+    async def _end_spinner(self, query: str) -> None:
+        try:
+            await self._bot.answer_callback_query(query)
+        except TelegramError as error:
+            log.info("Press not answered", action="answer", channel=NAME, problem=type(error).__name__)
+
+    def _pause(self, cursor: _Cursor, error: Exception) -> float:
+        match error:
+            case RetryAfter():
+                return _seconds(error)
+            case Conflict():
+                return CONFLICT_PAUSE
+            case InvalidToken():
+                return PROBE_PAUSE
+        return self._backoff(cursor.failures)
+
+    def _backoff(self, failures: int) -> float:
+        longest = min(BACKOFF_LONGEST, 2.0 ** min(failures, 5))
+        return self._jitter(longest / 2, longest)
+
+    def _complain(self, cursor: _Cursor, error: Exception) -> None:
+        """Once a minute each."""
+        problem = type(error).__name__
+        now = self._clock()
+        if now - cursor.said.get(problem, -PROBE_PAUSE) >= PROBE_PAUSE:
+            cursor.said[problem] = now
+            log.warning("Polling waits", action="poll", channel=NAME, problem=problem)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _check(token: str, api_url: str, webhook_url: str | None, secret: str) -> None:
+    """Wrong settings stop the start; the sentence holds no secret."""
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("The Telegram token is not a token.")
+    if not api_url.startswith(("https://", "http://")):
+        raise ValueError("The Telegram API address must begin with https:// or http://.")
+    if webhook_url is not None and not _SECRET.fullmatch(secret):
+        raise ValueError("A Telegram webhook needs a secret of 1 to 256 characters of A-Z a-z 0-9 _ -.")
+
+
+# --- reading, defensively: the library checks no types
+
+
+def _lean(update: dict[str, Any]) -> dict[str, Any]:
+    """Only what is read here goes through the library.
+
+    It refuses a whole update when one object lacks a field that the newest API has (a poll without
+    `members_only`, an administrator without the latest right), and older servers are self-hosted.
+    """
+    lean: dict[str, Any] = {"update_id": update["update_id"]}
+    for name in ("message", "edited_message"):
+        if name in update:
+            lean[name] = _lean_post(update[name])
+    query = update.get("callback_query")
+    if query is not None:
+        lean["callback_query"] = _picked(query, ("id", "from", "chat_instance", "data"))
+        if "message" in query:
+            lean["callback_query"]["message"] = _picked(query["message"], _STUB)
+    return lean
+
+
+def _lean_post(post: dict[str, Any]) -> dict[str, Any]:
+    """An animation is a document too; in a forum every post "replies" to the one that opened its topic."""
+    lean = _picked(post, _POST)
+    if "animation" in post:
+        lean.pop("document", None)
+    earlier = post.get("reply_to_message")
+    if earlier is not None and "forum_topic_created" not in earlier:
+        lean["reply_to_message"] = _picked(earlier, _STUB)
+    return lean
+
+
+def _picked(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= _ID_LIMIT:
+        raise Malformed("number")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise Malformed("text")
+    return value
+
+
+def _degrees(value: object) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise Malformed("degrees")
+    return float(value)
+
+
+def _size(value: object) -> int | None:
+    return None if value is None else _number(value)
+
+
+def _dumped(update: object) -> str:
+    return json.dumps(update, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _without_nul(value: object) -> object:
+    """PostgreSQL stores no NUL, neither in text nor in JSON."""
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case list():
+            return [_without_nul(each) for each in value]
+        case dict():
+            return {_without_nul(name): _without_nul(each) for name, each in value.items()}
+    return value
+
+
+def _chat_key(update: dict[str, object]) -> str:
+    """The chat of whatever kind of update it is, else its sender, else "0"."""
+    for part in update.values():
+        if isinstance(part, dict):
+            inner = part.get("message")
+            holders = (part.get("chat"), inner.get("chat") if isinstance(inner, dict) else None)
+            for holder in (*holders, part.get("from"), part.get("user")):
+                identity = holder.get("id") if isinstance(holder, dict) else None
+                if isinstance(identity, int) and abs(identity) < _ID_LIMIT:
+                    return str(int(identity))
+    return "0"
+
+
+def _each(updates: object) -> Iterator[tuple[object, bytes]]:
+    if not isinstance(updates, list):
+        raise Malformed("updates")
+    for update in updates:
+        raw = b"{}"
+        with contextlib.suppress(RecursionError):
+            raw = json.dumps(update).encode()
+        yield update, raw
+
+
+def _confirmed(update: object) -> int:
+    """The offset that confirms this update, 0 when it has no identity."""
+    identity = update.get("update_id") if isinstance(update, dict) else None
+    if not isinstance(identity, int) or isinstance(identity, bool) or not 0 <= identity < _ID_LIMIT - 1:
+        return 0
+    return identity + 1
+
+
+def _address(chat: Chat) -> Address | None:
+    """None for channels: nobody talks to us there."""
+    if chat.type not in (Chat.PRIVATE, Chat.GROUP, Chat.SUPERGROUP):
+        return None
+    return Address(NAME, str(_number(chat.id)), chat.type != Chat.PRIVATE)
+
+
+def _person(post: Post) -> User | None:
+    """Who speaks. Bots, and whoever speaks as a group or channel (anonymous admins), are nobody."""
+    sender = post.from_user
+    if sender is None or sender.is_bot or post.sender_chat is not None:
+        return None
+    return sender
+
+
+def _account(sender: User) -> str:
+    return str(_number(sender.id))
+
+
+def _name(sender: User) -> str:
+    last = sender.last_name
+    return _text(sender.first_name) if last is None else f"{_text(sender.first_name)} {_text(last)}"
+
+
+def _replied(post: Post) -> str | None:
+    earlier = post.reply_to_message
+    return None if earlier is None else str(_number(earlier.message_id))
+
+
+def _edited(post: Post) -> Parsed | None:
+    """Words only: a live location moves by edits, many times a minute."""
+    address, sender = _address(post.chat), _person(post)
+    text = post.text or post.caption
+    if address is None or sender is None or not text:
+        return None
+    return Parsed(address, _account(sender), Edited(_text(text)), _name(sender), _replied(post))
+
+
+def _pressed(query: CallbackQuery) -> Parsed | None:
+    """`replied` is the message that carries the button; it may be too old for us to see, not to press."""
+    if query.message is None or not query.data or query.from_user.is_bot:
+        return None
+    address = _address(query.message.chat)
+    if address is None:
+        return None
+    replied = str(_number(query.message.message_id))
+    sender = query.from_user
+    return Parsed(address, _account(sender), Pressed(_text(query.data)), _name(sender), replied)
+
+
+def _membership(change: dict[str, Any]) -> Parsed | None:
+    address = _address(Chat.de_json(field(change, "chat"), None))
+    before = _present(field(change, "old_chat_member"))
+    after = _present(field(change, "new_chat_member"))
+    if address is None or before == after:
+        return None
+    event = Entered() if after else Left()
+    sender = User.de_json(field(change, "from"), None)
+    # An anonymous admin acts as a bot of the platform: nobody we could name.
+    if sender.is_bot:
+        return Parsed(address, "", event)
+    return Parsed(address, _account(sender), event, _name(sender))
+
+
+def _present(member: object) -> bool:
+    """https://core.telegram.org/bots/api#chatmember; a restricted member may have left."""
+    if not isinstance(member, dict):
+        raise Malformed("member")
+    if member.get("status") == "restricted":
+        return member.get("is_member") is True
+    return member.get("status") in ("creator", "administrator", "member")
+
+
+def _photo(post: Post, file: FileRef) -> PhotoSent:
+    album = None if post.media_group_id is None else _text(post.media_group_id)
+    return PhotoSent(file, _text(post.caption or ""), album)
+
+
+def _is_picture(document: Document) -> bool:
+    mime, name = document.mime_type or "", document.file_name or ""
+    return _text(mime).startswith("image/") or _text(name).lower().endswith(_PICTURES)
+
+
+# --- dressing
+
+
+def _units(text: str) -> int:
+    """Telegram counts UTF-16: an emoji is two."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _rows(buttons: tuple[Button, ...]) -> list[list[dict[str, str]]]:
+    keys = [{"text": button.label, "callback_data": button.action} for button in buttons]
+    width = 1 if any(len(button.label) > LABEL_SHORT for button in buttons) else 2
+    return [keys[start : start + width] for start in range(0, len(keys), width)]
+
+
+# --- errors into outcomes
+
+
+def _outcome(error: TelegramError) -> Outcome:
+    match error:
+        case RetryAfter():
+            return Flood(_seconds(error))
+        case ChatMigrated():
+            return Relocated(str(error.new_chat_id))
+        case Forbidden():
+            return Refused("gone" if _says(error, _GONE) else "blocked", str(error))
+        case BadRequest():
+            return Refused(_why(error), str(error))
+        case InvalidToken():
+            return Unauthorized(str(error))
+        case Conflict() | NotSent():
+            return Failed(str(error), delivered_maybe=False)
+    return Failed(str(error), delivered_maybe=True)
+
+
+def _why(error: BadRequest) -> str:
+    if _says(error, _GONE):
+        return "gone"
+    return "blocked" if _says(error, _BLOCKED) else "rejected"
+
+
+def _says(error: TelegramError, words: tuple[str, ...]) -> bool:
+    text = str(error).lower()
+    return any(word in text for word in words)
+
+
+def _seconds(error: RetryAfter) -> float:
+    wait = error.retry_after
+    return float(wait) if isinstance(wait, int) else wait.total_seconds()
+
+
+def _file_trouble(error: BadRequest) -> FileTrouble:
+    """The answer "wrong file_id or the file is temporarily unavailable" may be either: asked again."""
+    if _says(error, ("too big",)):
+        return FileTrouble("too_big", final=True)
+    return FileTrouble("missing", final=not _says(error, ("temporarily",)))

@@ -1,0 +1,418 @@
+"""Settings from the environment, the commune from its file; a wrong one stops the start with a sentence."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, time
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic import (
+    Field as Limit,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from bot.core.commune import Category, Commune, Field, Point, Unit
+from bot.core.text import fold
+
+
+class ConfigError(Exception):
+    """The start cannot go on; the message is one sentence for each thing to put right."""
+
+
+# --- the commune ------------------------------------------------------------------------------------
+
+
+def _clock(value: object) -> object:
+    """TOML 1.0 wants seconds in its times, people do not."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+        raise ValueError('must be a time of day such as "06:00"')
+    return time.fromisoformat(value)
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([-_][a-z0-9]+)*$", max_length=40)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+Clock = Annotated[time, BeforeValidator(_clock)]
+Degrees = Annotated[list[float], Limit(min_length=2, max_length=2)]
+Kind = Literal["village", "school", "police", "office", "department", "association"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Unit(_Table):
+    id: Id
+    kind: Kind
+    name: Text
+    aliases: list[Text] = []
+    number: Annotated[int, Limit(ge=1, le=99)] | None = None
+    centre: Degrees | None = None
+    polygon: list[Degrees] = []
+    stand_in: bool = False
+
+
+class _Category(_Table):
+    id: Id
+    field: Id
+    label: Label
+    name: Text
+    words: list[Text]
+    desk: Id | None = None
+
+
+class _Field(_Table):
+    id: Id
+    label: Label
+    name: Text
+    desk: Id
+    told: list[Id] = []
+    ack_hours: Annotated[float, Limit(gt=0)]
+    fix_days: Annotated[int, Limit(gt=0)]
+    ack_from: Clock | None = None
+    ack_to: Clock | None = None
+
+
+class _Policy(_Table):
+    version: Text = "1"
+    contact: str = ""
+
+
+class _Commune(_Table):
+    name: Text
+    prefix: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2,4}$")]
+    office: Id
+    police: Id
+    phones: dict[str, Annotated[str, StringConstraints(pattern=r"^\+?[0-9][0-9 .]{1,18}[0-9]$")]]
+    units: list[_Unit]
+    categories: list[_Category]
+    fields: list[_Field]
+    days_off: list[date] = []
+    days_worked: list[date] = []
+    words: dict[str, list[Text]] = {}
+    policy: _Policy = _Policy()
+    landmarks: list[Text] = []
+
+
+def _where(parts: Sequence[int | str], raw: object) -> str:
+    """`units[thon-03].centre`: a place in the file, by id where there is one."""
+    said = ""
+    for part in parts:
+        if isinstance(part, int):
+            raw = raw[part] if isinstance(raw, list) and part < len(raw) else None
+            name = raw.get("id", part + 1) if isinstance(raw, dict) else part + 1
+            said += f"[{name}]"
+        else:
+            raw = raw.get(part) if isinstance(raw, dict) else None
+            said += f".{part}" if said else part
+    return said
+
+
+_PLAIN = {"extra_forbidden": "is not a known key", "missing": "is missing"}
+
+
+def _reason(kind: str, message: str) -> str:
+    return _PLAIN.get(kind) or message.removeprefix("Value error, ").rstrip(".")
+
+
+def _schema_problems(error: ValidationError, raw: object) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_input=False):
+        yield f"{_where(problem['loc'], raw)}: {_reason(problem['type'], problem['msg'])}"
+
+
+def _repeated(kind: str, ids: Iterable[str]) -> Iterator[str]:
+    seen: set[str] = set()
+    for one in ids:
+        if one in seen:
+            yield f"{kind}[{one}].id: is used twice"
+        seen.add(one)
+
+
+def _unit_problems(units: Sequence[_Unit]) -> Iterator[str]:
+    yield from _repeated("units", (unit.id for unit in units))
+    names: dict[str, str] = {}
+    numbers: dict[int, str] = {}
+    for unit in units:
+        for name in (unit.name, *unit.aliases):
+            if not (plain := fold(name)):
+                yield f"units[{unit.id}].aliases: {name!r} has no letter or digit"
+            elif names.setdefault(plain, unit.id) != unit.id:
+                yield f"units[{unit.id}].aliases: {name!r} already names {names[plain]}"
+        if unit.number is not None and numbers.setdefault(unit.number, unit.id) != unit.id:
+            yield f"units[{unit.id}].number: {unit.number} is already that of {numbers[unit.number]}"
+        yield from _shape_problems(unit)
+
+
+def _shape_problems(unit: _Unit) -> Iterator[str]:
+    if unit.polygon and unit.kind != "village":
+        yield f"units[{unit.id}].polygon: only a village has an outline"
+    corners = unit.polygon[:-1] if unit.polygon and unit.polygon[0] == unit.polygon[-1] else unit.polygon
+    if unit.polygon and len({tuple(corner) for corner in corners}) < 3:
+        yield f"units[{unit.id}].polygon: needs at least 3 different points"
+    for key, points in (("centre", [unit.centre] if unit.centre else []), ("polygon", unit.polygon)):
+        for lat, lon in points:
+            if not (-90 <= lat <= 90 and -180 <= lon <= 180):
+                yield f"units[{unit.id}].{key}: {lat}, {lon} is out of range (latitude first, then longitude)"
+
+
+def _field_problems(raw: _Commune, desks: set[str]) -> Iterator[str]:
+    yield from _repeated("fields", (field.id for field in raw.fields))
+    if not raw.fields:
+        yield "fields: there must be at least one"
+    for field in raw.fields:
+        for key, unit in (("desk", field.desk), *(("told", told) for told in field.told)):
+            if unit not in desks:
+                yield f"fields[{field.id}].{key}: there is no unit {unit!r}"
+        if (field.ack_from is None) != (field.ack_to is None):
+            yield f"fields[{field.id}].ack_from: ack_from and ack_to are given together or not at all"
+        elif field.ack_from is not None and field.ack_to is not None and field.ack_from >= field.ack_to:
+            yield f"fields[{field.id}].ack_from: must be before ack_to"
+
+
+def _category_problems(raw: _Commune, desks: set[str]) -> Iterator[str]:
+    yield from _repeated("categories", (category.id for category in raw.categories))
+    if not raw.categories:
+        yield "categories: there must be at least one"
+    fields = {field.id for field in raw.fields}
+    labels: dict[str, str] = {}
+    for category in raw.categories:
+        if category.field not in fields:
+            yield f"categories[{category.id}].field: there is no field {category.field!r}"
+        if category.desk is not None and category.desk not in desks:
+            yield f"categories[{category.id}].desk: there is no unit {category.desk!r}"
+        if labels.setdefault(fold(category.label), category.id) != category.id:
+            yield f"categories[{category.id}].label: {category.label!r} is also that of another category"
+
+
+def _commune_problems(raw: _Commune) -> Iterator[str]:
+    units = {unit.id: unit.kind for unit in raw.units}
+    desks = {*units, "village"}
+    yield from _unit_problems(raw.units)
+    for key, unit in (("office", raw.office), ("police", raw.police)):
+        if units.get(unit) != key:
+            yield f"{key}: there is no unit {unit!r} of kind {key!r}"
+    if "village" not in units.values():
+        yield "units: there must be at least one of kind 'village'"
+    yield from _field_problems(raw, desks)
+    yield from _category_problems(raw, desks)
+    for day in sorted(set(raw.days_off) & set(raw.days_worked)):
+        yield f"days_worked: {day} is also in days_off"
+
+
+def _point(pair: list[float]) -> Point:
+    return Point(pair[0], pair[1])
+
+
+def _unit(raw: _Unit) -> Unit:
+    corners = tuple(map(_point, raw.polygon))
+    return Unit(
+        id=raw.id,
+        kind=raw.kind,
+        name=raw.name,
+        aliases=tuple(raw.aliases),
+        number=raw.number,
+        centre=_point(raw.centre) if raw.centre else None,
+        polygon=corners[:-1] if corners and corners[0] == corners[-1] else corners,
+        stand_in=raw.stand_in,
+    )
+
+
+def _field(raw: _Field) -> Field:
+    return Field(
+        id=raw.id,
+        label=raw.label,
+        name=raw.name,
+        desk=raw.desk,
+        told=tuple(raw.told),
+        ack_hours=raw.ack_hours,
+        fix_days=raw.fix_days,
+        ack_from=raw.ack_from,
+        ack_to=raw.ack_to,
+    )
+
+
+def _category(raw: _Category) -> Category:
+    return Category(
+        id=raw.id,
+        field=raw.field,
+        label=raw.label,
+        name=raw.name,
+        words=tuple(raw.words),
+        desk=raw.desk,
+    )
+
+
+def _commune(raw: _Commune) -> Commune:
+    return Commune(
+        name=raw.name,
+        prefix=raw.prefix,
+        office=raw.office,
+        police=raw.police,
+        phones=dict(raw.phones),
+        units={unit.id: _unit(unit) for unit in raw.units},
+        categories={category.id: _category(category) for category in raw.categories},
+        fields={field.id: _field(field) for field in raw.fields},
+        days_off=frozenset(raw.days_off),
+        days_worked=frozenset(raw.days_worked),
+        words={kind: tuple(words) for kind, words in raw.words.items()},
+        policy_version=raw.policy.version,
+        policy_contact=raw.policy.contact,
+        landmarks=tuple(raw.landmarks),
+    )
+
+
+def parse_commune(text: str, name: str = "commune.toml") -> Commune:
+    """The commune that the text of such a file describes."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{name}: is not TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: is nested too deeply") from None
+    try:
+        raw = _Commune.model_validate(values)
+    except ValidationError as error:
+        problems = list(_schema_problems(error, values))
+    else:
+        problems = list(_commune_problems(raw))
+        if not problems:
+            return _commune(raw)
+    raise ConfigError("\n".join(f"{name}: {problem}." for problem in problems))
+
+
+def load_commune(path: Path) -> Commune:
+    """The commune of a file, or a `ConfigError` that names each key that is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8.") from None
+    return parse_commune(text, path.name)
+
+
+# --- the settings -----------------------------------------------------------------------------------
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+class Settings(BaseSettings):
+    """What differs between machines, each an environment variable of the same name in upper case."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        frozen=True,
+    )
+
+    data_dir: Path = Path("data")
+    database_url: SecretStr | None = None
+    commune: Path = Path("commune.toml")
+    photo_store: str = ""
+    http_host: str = "127.0.0.1"
+    http_port: int = Limit(default=8080, ge=0, le=65_535)
+    webchat: Literal["auto", "on", "off"] = "auto"
+    webchat_any_host: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    telegram_bot_token: SecretStr | None = None
+    telegram_api_url: str = "https://api.telegram.org"
+    telegram_webhook_url: str | None = None
+    telegram_webhook_secret: SecretStr | None = None
+    telegram_proxy: SecretStr | None = None
+    telegram_rate: float = Limit(default=30, gt=0, allow_inf_nan=False)
+    telegram_chat_rate: float = Limit(default=1, gt=0, allow_inf_nan=False)
+    telegram_chat_burst: int = Limit(default=3, gt=0)
+    telegram_group_rate: float = Limit(default=20, gt=0, allow_inf_nan=False)
+
+    @field_validator("webchat", "log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _token_shape(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]+", value.get_secret_value()):
+            raise ValueError("must be the token as BotFather gave it, digits, a colon and letters")
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _secret_letters(cls, value: SecretStr | None) -> SecretStr | None:
+        # https://core.telegram.org/bots/api#setwebhook, secret_token
+        if value and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
+            raise ValueError("must be 1 to 256 of the characters A-Z, a-z, 0-9, _ and -")
+        return value
+
+    @field_validator("telegram_api_url", "telegram_webhook_url")
+    @classmethod
+    def _address(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        try:
+            parts = urlsplit(value)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            raise ValueError("must be a web address") from None
+        if parts.scheme not in ("http", "https") or not host:
+            raise ValueError("must be a web address that begins with https://")
+        if parts.scheme == "http" and not _is_loopback(host):
+            raise ValueError("must begin with https:// unless it points at this machine")
+        return value.rstrip("/") if info.field_name == "telegram_api_url" else value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.telegram_webhook_url and self.telegram_webhook_secret is None:
+            raise ValueError(
+                "TELEGRAM_WEBHOOK_URL needs TELEGRAM_WEBHOOK_SECRET: without it anybody could post"
+            )
+        return self
+
+    @property
+    def photos(self) -> str:
+        """Where photos are kept: a folder or an address that obstore knows."""
+        return self.photo_store or str(self.data_dir / "photos")
+
+
+def _setting_problem(problem: Any) -> str:
+    reason = _reason(problem["type"], problem["msg"])
+    name = ".".join(str(part) for part in problem["loc"]).upper()
+    return f"{name}: {reason}." if name else f"{reason}."
+
+
+def load_settings() -> Settings:
+    """The settings, or a `ConfigError` that names each wrong one and shows no value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False, include_context=False)
+        raise ConfigError("\n".join(map(_setting_problem, problems))) from None
+    except UnicodeDecodeError:
+        raise ConfigError(".env: is not UTF-8.") from None

@@ -1,0 +1,224 @@
+"""The first loop: stored events, chat by chat: needs → facts → decide → write all, in one transaction."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import facts, perform
+from bot.channels.base import Channel, Malformed, Parsed
+from bot.clock import Clock
+from bot.core import session as talk
+from bot.core.effects import FileReport, KeepPhoto, FollowLink, Say, ShowPhotos
+from bot.core.events import Incoming
+from bot.core.message import Button
+from bot.core.session import Session
+from bot.handlers import Decision, World, decide, needs, questions_dropped, read_press
+from bot.inbox import INTERNAL, parse_own
+from bot.messages import Messages
+from bot.perform import Done, Spoken
+from storage import inbox, offers, sessions
+from storage.database import Conflict, Database
+from storage.inbox import Stored
+
+log = structlog.get_logger()
+
+# Events in one transaction: enough to share a commit, few enough to keep the writer's turn short.
+BATCH = 64
+TRIES = 3
+CONFLICTS = 8
+
+
+@dataclass(slots=True)
+class _Chat:
+    """One chat's waiting events, the state they are decided from, and the choices it was offered last."""
+
+    session: Session
+    choices: tuple[Button, ...] = ()
+    waiting: deque[Incoming] = field(default_factory=deque)
+
+
+class Conversation:
+    """`woken` is called after each commit that others may have to act on: deliver, fetch."""
+
+    def __init__(
+        self,
+        db: Database,
+        world: World,
+        messages: Messages,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        woken: Callable[[bool], None],
+    ) -> None:
+        self._db, self._world, self._messages = db, world, messages
+        self._channels, self._clock, self._woken = channels, clock, woken
+        self._bell = asyncio.Event()
+        self.handled = 0
+        self.quarantined = 0
+
+    def wake(self) -> None:
+        self._bell.set()
+
+    async def run(self) -> None:
+        while True:
+            self._bell.clear()
+            try:
+                while await self.step():
+                    pass
+            except Exception:
+                # The database is away or full: what is stored waits, and is looked at again soon.
+                log.exception("conversation rests", action="rest")
+                await asyncio.sleep(1)
+                continue
+            await self._bell.wait()
+
+    async def step(self) -> int:
+        """Decide one batch; returns how many events are off the table. What breaks it is then tried alone."""
+        try:
+            count, fetching = await self._db.write(self._batch)
+        except Exception as error:
+            log.warning("a batch failed", action="batch_failed", kind=type(error).__name__)
+            count, fetching = await self._one_by_one(), True
+        if count:
+            self.handled += count
+            self._woken(fetching)
+        return count
+
+    async def _batch(self, conn: AsyncConnection) -> tuple[int, bool]:
+        rows = await inbox.waiting(conn, BATCH)
+        return await self._decide_rows(conn, rows) if rows else (0, False)
+
+    async def _one_by_one(self) -> int:
+        """The batch again, each event in a transaction of its own: only the one at fault is set aside."""
+        rows = await self._db.write(lambda conn: inbox.waiting(conn, BATCH))
+        blocked: set[str] = set()
+        for row in rows:
+            if row.chat not in blocked and not await self._alone(row):
+                blocked.add(row.chat)
+        return len(rows)
+
+    async def _alone(self, row: Stored) -> bool:
+        for _ in range(CONFLICTS):
+            try:
+                await self._db.write(lambda conn: self._decide_rows(conn, [row]))
+            except Conflict:
+                continue
+            except Exception as error:
+                await self._failed(row, error)
+                return False
+            return True
+        await self._failed(row, Conflict("too many"))
+        return False
+
+    async def _failed(self, row: Stored, error: Exception) -> None:
+        # The kind only: an error's words may repeat what a person wrote.
+        problem = type(error).__name__
+        log.error("an event failed", action="event_failed", channel=row.channel, row=row.id, kind=problem)
+        if row.tries + 1 < TRIES:
+            await self._db.write(lambda conn: inbox.tried(conn, row.id, problem))
+            return
+        self.quarantined += 1
+        await self._db.write(lambda conn: inbox.quarantine(conn, row.id, problem))
+
+    async def _decide_rows(self, conn: AsyncConnection, rows: Sequence[Stored]) -> tuple[int, bool]:
+        now = self._clock.now()
+        read = [(row, self._read(row)) for row in rows]
+        for row, parsed in read:
+            if isinstance(parsed, Malformed):
+                self.quarantined += 1
+                await inbox.quarantine(conn, row.id, f"malformed: {parsed}")
+        chats = await self._chats(conn, [(r, p) for r, p in read if isinstance(p, Parsed)])
+        fetching = False
+        while turn := {key: chat for key, chat in chats.items() if chat.waiting}:
+            fetching |= await self._round(conn, turn, now)
+        states = [(key, talk.dump(chat.session), chat.session.wake_at) for key, chat in chats.items()]
+        if states:
+            await sessions.save(conn, states)
+        done = [row.id for row, parsed in read if not isinstance(parsed, Malformed)]
+        if done:
+            await inbox.done(conn, done)
+        return len(rows), fetching
+
+    def _read(self, row: Stored) -> Parsed | Malformed | None:
+        try:
+            if row.channel == INTERNAL:
+                return parse_own(row.raw)
+            return self._channels[row.channel].parse(row.raw)
+        except Malformed as error:
+            return error
+        except Exception as error:
+            log.error("unreadable event", action="unreadable", row=row.id, kind=type(error).__name__)
+            return Malformed(type(error).__name__)
+
+    async def _chats(self, conn: AsyncConnection, read: Sequence[tuple[Stored, Parsed]]) -> dict[str, _Chat]:
+        keys = {parsed.address.key for _, parsed in read}
+        states, choices = await sessions.load(conn, keys), await offers.load(conn, keys)
+        chats: dict[str, _Chat] = {}
+        for row, parsed in read:
+            key = parsed.address.key
+            if key not in chats:
+                offered = perform.as_buttons(choices.get(key, "[]"))
+                chats[key] = _Chat(talk.load(states.get(key, "{}")), offered)
+            chats[key].waiting.append(_incoming(row, parsed))
+        return chats
+
+    async def _round(self, conn: AsyncConnection, turn: Mapping[str, _Chat], now: datetime) -> bool:
+        """The next event of each chat. Two that concern one report do not share a round: one comes first."""
+        asked = [read_press(chat.waiting[0], chat.session, chat.choices) for chat in turn.values()]
+        need = [needs(i, c.session, self._world) for i, c in zip(asked, turn.values(), strict=True)]
+        found = await facts.gather(conn, list(zip(asked, need, strict=True)), self._world.commune.office, now)
+        concerned: set[int] = set()
+        decided: list[tuple[_Chat, Incoming, str, Decision]] = []
+        for incoming, chat, known in zip(asked, turn.values(), found, strict=True):
+            reports = {r.id for r in (known.report, *known.open_here, *known.unheard) if r is not None}
+            if concerned & reports:
+                continue
+            concerned |= reports
+            chat.waiting.popleft()
+            decision = decide(incoming, chat.session, known, self._world)
+            decided.append((chat, incoming, known.me.person, decision))
+        await self._write(conn, decided, int(now.timestamp() * 1000))
+        return any(isinstance(e, KeepPhoto | FollowLink) for *_, d in decided for e in d.effects)
+
+    async def _write(
+        self, conn: AsyncConnection, decided: Sequence[tuple[_Chat, Incoming, str, Decision]], now: int
+    ) -> None:
+        filing = sum(isinstance(e, FileReport) for *_, d in decided for e in d.effects)
+        codes = iter(await perform.draw_codes(conn, self._world.commune.prefix, filing, now))
+        done: list[Done] = []
+        for chat, incoming, person, decision in decided:
+            code = next(codes) if any(isinstance(e, FileReport) for e in decision.effects) else None
+            one = self._spoken(incoming, person, decision, code, more=bool(chat.waiting))
+            chat.session = decision.session if code is None else replace(decision.session, last=code)
+            chat.choices = _offered(one, incoming) or chat.choices
+            done.append(one)
+        await perform.write(conn, done, now)
+
+    def _spoken(
+        self, incoming: Incoming, person: str, decision: Decision, code: str | None, *, more: bool
+    ) -> Done:
+        effects = tuple(questions_dropped(decision.effects)) if more else decision.effects
+        spoken, captions = [], {}
+        for effect in effects:
+            if isinstance(effect, Say):
+                data = {**effect.data, "code": code} if effect.fresh else effect.data
+                spoken.append(Spoken(effect, self._messages.render(effect.message, data)))
+            elif isinstance(effect, ShowPhotos):
+                shown = effect.code or code
+                captions[effect.message] = self._messages.render(effect.message, {"code": shown})
+        return Done(incoming, person, effects, tuple(spoken), captions, code)
+
+
+def _incoming(row: Stored, parsed: Parsed) -> Incoming:
+    at = datetime.fromtimestamp(row.received_at / 1000, UTC)
+    return Incoming(row.id, at, parsed.address, parsed.account, parsed.event, parsed.name, parsed.replied)
+
+
+def _offered(one: Done, incoming: Incoming) -> tuple[Button, ...]:
+    """The last list of choices that this event's answer shows in its own chat."""
+    lists = [s.message.buttons for s in one.spoken if s.say.to == incoming.address and s.message.buttons]
+    return lists[-1] if lists else ()

@@ -1,0 +1,167 @@
+"""What a decision wants done. Nothing here does it: `bot.perform` writes it in one transaction."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from bot.core.events import Address, FileRef
+from bot.core.session import Draft
+
+
+class Lane(IntEnum):
+    """Highest first. What was sent but not marked when we died is sent again, but for REMINDER."""
+
+    ALERT = 0
+    ANSWER = 1
+    UPDATE = 2
+    PHOTO = 3
+    REMINDER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Promise one message. `message` names a template, `data` fills it.
+
+    A `question` replaces an unsent earlier one in its chat; `wait_ms` holds it back (the rest of an album).
+    `fresh` gives the template the code of the report filed by this same decision, and ties the row to it.
+    `key` can be promised only once, ever.
+    """
+
+    to: Address
+    message: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    lane: Lane = Lane.ANSWER
+    question: bool = False
+    wait_ms: int = 0
+    report: int | None = None
+    fresh: bool = False
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPhotos:
+    """Promise the clean photos of a report (None: the one filed by this decision), one row each."""
+
+    to: Address
+    message: str
+    code: str
+    report: int | None
+    purpose: str
+    limit: int
+    only: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """Turn the draft into a report; its code is drawn now and never before."""
+
+    draft: Draft
+    field: str
+    desk: str
+    ack_by: int
+    fix_by: int
+    alerted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Move a report on, if it is still at `version`; `values` are its columns. Always leaves a line of history."""
+
+    report: int
+    version: int
+    action: str
+    before: str
+    after: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepPhoto:
+    """Fetch a photo; it belongs to the draft that lists its id, or to `report` at once."""
+
+    file: FileRef
+    purpose: str = "before"
+    report: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachPhotos:
+    """Give waiting or ready photos to a report."""
+
+    photos: tuple[int, ...]
+    report: int
+
+
+@dataclass(frozen=True, slots=True)
+class FollowLink:
+    """Find out where a shortened map link leads; the answer comes back as LinkReady."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Use up an invite: the sender becomes a member. Fails as a conflict when somebody was faster."""
+
+    invite: str
+    unit: str
+    role: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """This group is the unit's room from now on; an earlier room of the unit is let go."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unbind:
+    """This group is nobody's room any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relocate:
+    """This chat lives at another id: its room, session and waiting messages go there."""
+
+    chat: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whether the sender's private chat can be written to."""
+
+    reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """These reports were told to somebody at last."""
+
+    reports: tuple[int, ...]
+
+
+Effect = (
+    Say
+    | ShowPhotos
+    | FileReport
+    | Change
+    | KeepPhoto
+    | AttachPhotos
+    | FollowLink
+    | Consent
+    | Join
+    | Bind
+    | Unbind
+    | Relocate
+    | Reach
+    | Heard
+)

@@ -1,0 +1,79 @@
+"""The form of a report: which slot comes next, and what a slot takes in."""
+
+from dataclasses import replace
+
+from bot.core.commune import Commune, Point
+from bot.core.places import village_at
+from bot.core.session import LANDMARK_MAX, PHOTOS_MAX, WORDS_MAX, Draft
+from bot.core.text import clip
+
+ORDER = "order"
+
+
+def next_slot(draft: Draft, commune: Commune) -> str:
+    """The first thing still missing; "summary" when the report can go."""
+    if draft.category is None:
+        return "category"
+    if not draft.placed:
+        return "place"
+    if not draft.landmark and draft.lat is None and "landmark" not in draft.skipped:
+        return "landmark"
+    if not draft.photos and "photo" not in draft.skipped:
+        return "photo"
+    timed = commune.categories[draft.category].field == ORDER
+    if timed and not draft.hours and "hours" not in draft.skipped:
+        return "hours"
+    return "summary"
+
+
+def skip(draft: Draft, slot: str) -> Draft:
+    return replace(draft, skipped=draft.skipped | {slot})
+
+
+def put_point(draft: Draft, point: Point, commune: Commune) -> Draft:
+    """A point picks the village; one outside the commune is kept and marked."""
+    where = village_at(point, commune)
+    return replace(draft, lat=point.lat, lon=point.lon, unit=where.unit, units=(), outside=where.unit is None)
+
+
+def put_unit(draft: Draft, unit: str) -> Draft:
+    """A village said in words. A point that contradicts it was somebody else's ground: the words win."""
+    same = draft.unit == unit
+    return replace(
+        draft,
+        unit=unit,
+        units=(),
+        outside=False,
+        lat=draft.lat if same else None,
+        lon=draft.lon if same else None,
+    )
+
+
+def put_landmark(draft: Draft, text: str) -> Draft:
+    return replace(draft, landmark=clip(" ".join(text.split()), LANDMARK_MAX))
+
+
+def put_words(draft: Draft, text: str) -> Draft:
+    """Words are added, never replaced; what is beyond the limit is cut."""
+    if text in draft.words:
+        return draft
+    joined = f"{draft.words}\n{text}" if draft.words else text
+    return replace(draft, words=clip(joined, WORDS_MAX))
+
+
+def put_photo(draft: Draft, photo: int) -> Draft:
+    if photo in draft.photos or len(draft.photos) >= PHOTOS_MAX:
+        return draft
+    return replace(draft, photos=(*draft.photos, photo))
+
+
+def clear(draft: Draft, slot: str) -> Draft:
+    """Open a slot again, so that it is asked."""
+    empty = {
+        "category": {"category": None, "guesses": ()},
+        "place": {"unit": None, "units": (), "landmark": "", "lat": None, "lon": None, "outside": False},
+        "photo": {"photos": ()},
+        "words": {"words": ""},
+    }[slot]
+    skipped = draft.skipped - {slot, "landmark"} if slot == "place" else draft.skipped - {slot}
+    return replace(draft, skipped=skipped, **empty)

@@ -1,0 +1,16 @@
+"""Invite codes: eight symbols that read well aloud; only their hash is kept."""
+
+import hashlib
+
+# Crockford's base 32: no I, L, O, U, which are misread or misheard.
+SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LIFE_MS = 7 * 24 * 3600 * 1000
+ROLES = ("monitor", "head", "police", "staff", "office", "lead")
+
+
+def spell(symbols: str) -> str:
+    return f"{symbols[:4]}-{symbols[4:]}"
+
+
+def digest(code: str) -> str:
+    return hashlib.sha256(code.replace("-", "").upper().encode()).hexdigest()

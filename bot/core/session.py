@@ -1,0 +1,90 @@
+"""What one chat is in the middle of: the open draft, an unfinished closing."""
+
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+DRAFT_LIFE_MS = 24 * 3600 * 1000
+NUDGE_AFTER_MS = 30 * 60 * 1000
+# "Có thêm ảnh, lời, cứ gửi": for so long a photo or a line without a new matter belongs to the last report.
+ADD_FOR_MS = 30 * 60 * 1000
+PHOTOS_MAX = 10
+FORWARDED_MAX = 5
+WORDS_MAX = 2000
+LANDMARK_MAX = 120
+WRONG_CODES_AN_HOUR = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A report being told: slots fill in any order. `id` is the inbox row that opened it (buttons carry it).
+
+    `guesses` are categories to offer first; `units` villages that the words may mean;
+    `asked` is the question that stands open; `skipped` the optional slots the person let go.
+    """
+
+    id: int
+    started_at: int
+    touched_at: int
+    category: str | None = None
+    guesses: tuple[str, ...] = ()
+    unit: str | None = None
+    units: tuple[str, ...] = ()
+    landmark: str = ""
+    lat: float | None = None
+    lon: float | None = None
+    outside: bool = False
+    photos: tuple[int, ...] = ()
+    words: str = ""
+    hours: str = ""
+    private: bool = False
+    skipped: frozenset[str] = frozenset()
+    asked: str | None = None
+    nudged: bool = False
+
+    @property
+    def placed(self) -> bool:
+        return self.unit is not None or self.lat is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """An officer said "done" and owes the rest: step is photo, number (of the decision) or checking."""
+
+    code: str
+    account: str
+    step: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One chat's state. `last` is the code of the report filed here last, `last_at` when;
+    `complaint` the code of a report whose reporter said "not yet" and owes a word;
+    `wrong_codes` the moments of mistyped invite codes in the last hour."""
+
+    draft: Draft | None = None
+    closing: Closing | None = None
+    last: str | None = None
+    last_at: int = 0
+    complaint: str | None = None
+    wrong_codes: tuple[int, ...] = ()
+
+    @property
+    def wake_at(self) -> int | None:
+        """When the draft wants a nudge or ends, in ms."""
+        if self.draft is None:
+            return None
+        return self.draft.touched_at + (DRAFT_LIFE_MS if self.draft.nudged else NUDGE_AFTER_MS)
+
+
+_ADAPTER = TypeAdapter(Session)
+EMPTY = Session()
+
+
+def dump(session: Session) -> str:
+    return _ADAPTER.dump_json(session, exclude_defaults=True).decode()
+
+
+def load(text: str) -> Session:
+    return _ADAPTER.validate_json(text)

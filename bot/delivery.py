@@ -1,0 +1,333 @@
+"""The second loop: claim → send → mark; paced as the platform asks, alerts before everything else."""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from bot.channels.base import (
+    Channel,
+    Failed,
+    Flood,
+    Outcome,
+    Pace,
+    Refused,
+    Relocated,
+    Sent,
+    Unauthorized,
+)
+from bot.clock import Clock
+from bot.core.effects import Lane
+from bot.core.events import Address, Moved, Undelivered
+from bot.core.message import Button, Message
+from bot.inbox import own_arrival, tell_self
+from storage import outbox
+from storage.database import Database
+from storage.files import Files
+from storage.outbox import Row
+from storage.tables import OutboxState
+
+log = structlog.get_logger()
+
+IN_FLIGHT = 64
+LEASE_MS = 60_000
+# Lanes whose messages must not double: marked before they are sent.
+ONCE = (int(Lane.REMINDER),)
+BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 300.0
+UNAUTHORIZED_REST_S = 60.0
+IDLE_LOOK_S = 5.0
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Tokens that refill at `rate` a second up to `size`."""
+
+    rate: float
+    size: float
+    tokens: float
+    at: float
+
+    def wait(self, now: float) -> float:
+        """Seconds until a token is there."""
+        self.tokens = min(self.size, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        return 0.0 if self.tokens >= 1 else (1 - self.tokens) / self.rate
+
+    def take(self) -> None:
+        self.tokens -= 1
+
+
+class Pacing:
+    """When the next message may go: overall, to each chat, to each group; and the platform's own "wait"."""
+
+    def __init__(self, pace: Pace, now: float) -> None:
+        self._pace = pace
+        self._overall = Bucket(pace.overall, max(1.0, pace.overall / 10), max(1.0, pace.overall / 10), now)
+        self._chats: dict[str, list[Bucket]] = {}
+        self.silent_until = 0.0
+
+    def wait(self, chat: str, group: bool, now: float) -> float:
+        buckets = self._chats.get(chat)
+        if buckets is None:
+            buckets = self._chats[chat] = self._buckets(group, now)
+        return max(bucket.wait(now) for bucket in buckets)
+
+    def wait_overall(self, now: float) -> float:
+        return max(self._overall.wait(now), self.silent_until - now)
+
+    def take(self, chat: str) -> None:
+        self._overall.take()
+        for bucket in self._chats[chat]:
+            bucket.take()
+
+    def forget_idle(self, now: float) -> None:
+        """Chats that are back at their full burst need no memory."""
+        for chat, buckets in list(self._chats.items()):
+            if all(b.wait(now) == 0 and b.tokens >= b.size for b in buckets):
+                del self._chats[chat]
+
+    def _buckets(self, group: bool, now: float) -> list[Bucket]:
+        pace = self._pace
+        single = Bucket(pace.chat, pace.burst, pace.burst, now)
+        if not group:
+            return [single]
+        # A minute's allowance, spent in bursts of a few and refilled evenly.
+        minute = Bucket(pace.group_minute / 60, pace.burst, pace.burst, now)
+        return [single, minute]
+
+
+@dataclass(slots=True)
+class _State:
+    """One channel's sending: who is being written to, who has to rest until when (monotonic seconds)."""
+
+    pacing: Pacing
+    busy: set[str] = field(default_factory=set)
+    resting: dict[str, float] = field(default_factory=dict)
+    marks: list[dict[str, Any]] = field(default_factory=list)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    troubles: int = 0
+    unauthorized: bool = False
+    look_at: float = 0.0
+
+
+class Delivery:
+    """Sends what one channel owes. `told` is called when a refusal became an event of our own."""
+
+    def __init__(
+        self, db: Database, channel: Channel, files: Files, clock: Clock, told: Callable[[], None]
+    ) -> None:
+        self._db, self._channel, self._files, self._clock, self._told = db, channel, files, clock, told
+        self._bell = asyncio.Event()
+        self._state = _State(Pacing(channel.pace, clock.monotonic()))
+        self.floods = 0
+        self.sent = 0
+
+    @property
+    def unauthorized(self) -> bool:
+        return self._state.unauthorized
+
+    def wake(self) -> None:
+        self._bell.set()
+
+    async def run(self) -> None:
+        try:
+            while True:
+                self._bell.clear()
+                try:
+                    wait = await self.step()
+                except Exception:
+                    log.exception("delivery rests", action="rest", channel=self._channel.name)
+                    wait = 1.0
+                await self._rest(wait)
+        finally:
+            await self.settle()
+
+    async def _rest(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._bell.wait()
+        except TimeoutError:
+            return
+
+    async def settle(self) -> None:
+        """Wait for what is in the air and write down what became of it."""
+        if self._state.tasks:
+            await asyncio.gather(*self._state.tasks, return_exceptions=True)
+        await self._write_marks()
+
+    async def step(self) -> float:
+        """Claim what may go now, start sending it; returns the seconds until there is something to do."""
+        state, now = self._state, self._clock.monotonic()
+        overall = state.pacing.wait_overall(now)
+        room = IN_FLIGHT - len(state.tasks)
+        if overall > 0 or room <= 0:
+            await self._write_marks()
+            return overall if overall > 0 else IDLE_LOOK_S
+        rows = await self._claim(now, room)
+        started, back = 0, []
+        for row in rows:
+            if not self._start(row, now):
+                back.append(row)
+            else:
+                started += 1
+        if back:
+            await self._put_back(back)
+        if rows and not back:
+            return 0.0 if len(rows) == room else min(self._next_wait(now), IDLE_LOOK_S)
+        return min(self._next_wait(now), await self._next_due())
+
+    async def _claim(self, now: float, limit: int) -> list[Row]:
+        state = self._state
+        state.resting = {chat: until for chat, until in state.resting.items() if until > now}
+        passed_over = state.busy | state.resting.keys()
+        marks, state.marks = state.marks, []
+        ms = self._clock.ms()
+
+        async def work(conn: Any) -> list[Row]:
+            if marks:
+                await outbox.mark(conn, marks)
+            return await outbox.claim(
+                conn,
+                self._channel.name,
+                ms,
+                ms + LEASE_MS,
+                limit,
+                resting=passed_over,
+                once_lanes=ONCE,
+            )
+
+        try:
+            return await self._db.write(work)
+        except BaseException:
+            state.marks = marks + state.marks
+            raise
+
+    def _start(self, row: Row, now: float) -> bool:
+        """Begin sending, unless the chat is being written to already or must rest."""
+        state = self._state
+        if row.chat in state.busy or row.chat in state.resting:
+            return False
+        wait = max(state.pacing.wait(row.chat, row.grouped, now), 0.0)
+        if wait > 0:
+            state.resting[row.chat] = now + wait
+            return False
+        if state.pacing.wait_overall(now) > 0:
+            return False
+        state.pacing.take(row.chat)
+        state.busy.add(row.chat)
+        task = asyncio.create_task(self._send(row))
+        state.tasks.add(task)
+        task.add_done_callback(state.tasks.discard)
+        return True
+
+    async def _put_back(self, rows: list[Row]) -> None:
+        marks = [{"row": row.id, "to_state": OutboxState.DUE, "untried": 1} for row in rows]
+        await self._db.write(lambda conn: outbox.mark(conn, marks))
+
+    def _next_wait(self, now: float) -> float:
+        state = self._state
+        waits = [until - now for until in state.resting.values()]
+        waits.append(state.pacing.wait_overall(now) or IDLE_LOOK_S)
+        return max(0.001, min(waits))
+
+    async def _next_due(self) -> float:
+        async with self._db.read() as conn:
+            due = await outbox.next_due(conn, self._channel.name)
+        if due is None:
+            return IDLE_LOOK_S
+        left = (due - self._clock.ms()) / 1000
+        # Due already but passed over: its chat's own wait decides, not this one.
+        return left if left > 0 else IDLE_LOOK_S
+
+    async def _write_marks(self) -> None:
+        marks, self._state.marks = self._state.marks, []
+        if marks:
+            await self._db.write(lambda conn: outbox.mark(conn, marks))
+
+    # One message ---------------------------------------------------------------------------------
+
+    async def _send(self, row: Row) -> None:
+        try:
+            outcome = await self._call(row)
+            await self._settle_one(row, outcome)
+        except Exception as error:
+            log.error("sending failed", action="send_failed", row=row.id, kind=type(error).__name__)
+            await self._settle_one(row, Failed(type(error).__name__, delivered_maybe=True))
+        finally:
+            self._state.busy.discard(row.chat)
+            self.wake()
+
+    async def _call(self, row: Row) -> Outcome:
+        buttons = tuple(Button(label, action) for label, action in json.loads(row.buttons))
+        message = Message(row.text, buttons, row.photo, row.wants_place)
+        try:
+            photo = await self._files.get(row.photo) if row.photo is not None else None
+        except FileNotFoundError:
+            return Refused("rejected", "the photo is not in the store")
+        return await self._channel.send(Address(row.channel, row.chat, row.grouped), message, photo, row.id)
+
+    async def _settle_one(self, row: Row, outcome: Outcome) -> None:
+        state = self._state
+        match outcome:
+            case Sent(message):
+                state.troubles, state.unauthorized = 0, False
+                self.sent += 1
+                self._mark(row, OutboxState.SENT, sent=self._clock.ms(), platform=message)
+            case Flood(seconds):
+                self.floods += 1
+                state.pacing.silent_until = self._clock.monotonic() + seconds
+                self._mark(row, OutboxState.DUE, untried=1, why="flood")
+                log.warning("platform says wait", action="flood", channel=row.channel, seconds=seconds)
+            case Failed(problem, delivered_maybe):
+                self._try_later(row, problem, delivered_maybe)
+            case Refused(why, problem):
+                self._mark(row, OutboxState.REFUSED, why=f"{why}: {problem}")
+                await self._tell_refusal(row, why)
+            case Relocated(chat):
+                await self._follow(row, chat)
+            case Unauthorized(problem):
+                state.unauthorized = True
+                state.pacing.silent_until = self._clock.monotonic() + UNAUTHORIZED_REST_S
+                self._mark(row, OutboxState.DUE, untried=1, why=problem)
+                log.error("platform refuses our credentials", action="unauthorized", channel=row.channel)
+
+    def _mark(self, row: Row, state: int, **more: Any) -> None:
+        self._state.marks.append({"row": row.id, "to_state": state} | more)
+
+    def _try_later(self, row: Row, problem: str, delivered_maybe: bool) -> None:
+        """Back off with jitter; a message that must not double stays unknown if it may have arrived."""
+        if row.lane in ONCE and delivered_maybe:
+            self._mark(row, OutboxState.UNKNOWN, why=problem)
+            return
+        state = self._state
+        state.troubles += 1
+        seconds = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(row.tries - 1, 10))
+        seconds *= random.uniform(0.5, 1.0)  # noqa: S311
+        # The chat rests too, so that what was promised later does not overtake it.
+        state.resting[row.chat] = self._clock.monotonic() + seconds
+        self._mark(row, OutboxState.DUE, due=self._clock.ms() + int(seconds * 1000), why=problem)
+        log.warning("not sent", action="retry", channel=row.channel, row=row.id, problem=problem)
+
+    async def _tell_refusal(self, row: Row, why: str) -> None:
+        log.warning("refused", action="refused", channel=row.channel, row=row.id, why=why)
+        address = Address(row.channel, row.chat, row.grouped)
+        event = Undelivered(row.id, why)
+        key = f"undelivered/{row.id}"
+        await tell_self(self._db, [own_arrival(address, "", event, key, self._clock.ms())])
+        self._told()
+
+    async def _follow(self, row: Row, chat: str) -> None:
+        """The group has a new id: everything waiting goes there, this message included."""
+        address = Address(row.channel, row.chat, row.grouped)
+        self._mark(row, OutboxState.DUE, untried=1, why="moved")
+        await self._write_marks()
+        key = f"moved/{row.channel}/{row.chat}/{chat}"
+        await tell_self(self._db, [own_arrival(address, "", Moved(chat), key, self._clock.ms())])
+        self._state.resting[row.chat] = self._clock.monotonic() + 1.0
+        self._told()

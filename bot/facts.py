@@ -1,0 +1,152 @@
+"""What decisions need to know, read in the caller's transaction; many at once where it is asked often."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.core.events import Address, Incoming
+from bot.core.facts import Desk, Facts, Invite, Me, Needs, PhotoFact, Refusal, Role
+from bot.core.report import Report
+from storage import outbox, people, photos, reports
+
+OPEN_SHOWN = 6
+MINE_SHOWN = 5
+UNHEARD_SHOWN = 20
+_COLUMNS = [f.name for f in fields(Report) if f.name != "photos"]
+
+
+async def gather(
+    conn: AsyncConnection, asked: Sequence[tuple[Incoming, Needs]], office: str, now: datetime
+) -> list[Facts]:
+    """The facts of each event, in order. Somebody never seen before is met on the way."""
+    who = await _meet(conn, [incoming for incoming, _ in asked], int(now.timestamp() * 1000))
+    groups = {i.address.key for i, _ in asked if i.address.group}
+    rooms = await people.unit_of_rooms(conn, groups) if groups else {}
+    found = [await _one(conn, incoming, need, who, rooms, office) for incoming, need in asked]
+    units = {unit for values in found for unit in values["units"]}
+    desks = await _desks(conn, units) if units else {}
+    return [Facts(now=now, desks={u: desks[u] for u in values.pop("units")}, **values) for values in found]
+
+
+async def _meet(
+    conn: AsyncConnection, incomings: Sequence[Incoming], now: int
+) -> dict[tuple[str, str], people.Known]:
+    senders = {(i.address.channel, i.account): i for i in incomings if i.account}
+    known = await people.known(conn, senders)
+    new = [
+        (channel, account, None if incoming.address.group else incoming.address.chat)
+        for (channel, account), incoming in senders.items()
+        if _is_news(known.get((channel, account)), incoming)
+    ]
+    if new:
+        await people.meet(conn, new, now)
+        known |= await people.known(conn, [(channel, account) for channel, account, _ in new])
+    return known
+
+
+def _is_news(known: people.Known | None, incoming: Incoming) -> bool:
+    """Somebody new, or somebody only seen in a group so far who now writes in private."""
+    return known is None or (known.chat is None and not incoming.address.group)
+
+
+async def _one(
+    conn: AsyncConnection,
+    incoming: Incoming,
+    need: Needs,
+    who: dict[tuple[str, str], people.Known],
+    rooms: dict[str, str],
+    office: str,
+) -> dict[str, Any]:
+    me = _me(who.get((incoming.address.channel, incoming.account)))
+    room = rooms.get(incoming.address.key)
+    values: dict[str, Any] = {"me": me, "room": room, "units": set(need.units)}
+    if need.photo is not None:
+        values["photo"] = await _photo(conn, need.photo)
+    if need.outbox is not None:
+        values["refusal"] = await _refusal(conn, need.outbox)
+    report = await _report(conn, incoming, need, values)
+    if report is not None:
+        values["report"] = report
+    if need.mine:
+        rows = await reports.of_person(conn, me.person, MINE_SHOWN)
+        values["mine"] = tuple(_as_report(row) for row in rows)
+    if need.open_here:
+        desks = {room} if room is not None else {role.unit for role in me.roles}
+        rows = await reports.open_at(conn, desks, OPEN_SHOWN) if desks else []
+        values["open_here"] = tuple(_as_report(row) for row in rows)
+    if need.unheard:
+        rows = await reports.unheard(conn, UNHEARD_SHOWN)
+        values["unheard"] = tuple(_as_report(row) for row in rows)
+    if need.invite is not None:
+        values["invite"] = await _invite(conn, need.invite, incoming)
+    if need.desk_of_report:
+        concerned = [r for r in (report, *values.get("open_here", ())) if r is not None]
+        if concerned:
+            values["units"] |= {r.desk for r in concerned} | {office}
+    return values
+
+
+def _me(known: people.Known | None) -> Me:
+    """An account without a name (an anonymous group admin) is nobody: it has no rights."""
+    if known is None:
+        return Me("")
+    return Me(known.person, known.consent, tuple(Role(*role) for role in known.roles))
+
+
+async def _report(
+    conn: AsyncConnection, incoming: Incoming, need: Needs, values: dict[str, Any]
+) -> Report | None:
+    row = None
+    photo, refusal = values.get("photo"), values.get("refusal")
+    if need.answered is not None:
+        address = incoming.address
+        row = await reports.by_message(conn, address.channel, address.chat, need.answered)
+    if row is None and need.code is not None:
+        row = await reports.by_code(conn, need.code)
+    if row is None and photo is not None and photo.report is not None:
+        row = await reports.by_id(conn, photo.report)
+    if row is None and refusal is not None and refusal.report is not None:
+        row = await reports.by_id(conn, refusal.report)
+    if row is None:
+        return None
+    return _as_report(row, await photos.count_of(conn, row.id))
+
+
+def _as_report(row: sa.Row[Any], photo_count: int = 0) -> Report:
+    values = row._mapping
+    return Report(**{name: values[name] for name in _COLUMNS}, photos=photo_count)
+
+
+async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
+    found = await photos.find(conn, photo)
+    return None if found is None else PhotoFact(found.id, found.purpose, found.report)
+
+
+async def _refusal(conn: AsyncConnection, row: int) -> Refusal | None:
+    found = await outbox.find(conn, row)
+    if found is None:
+        return None
+    address = Address(found.channel, found.chat, found.grouped)
+    return Refusal(found.message, address, found.lane, found.report)
+
+
+async def _invite(conn: AsyncConnection, digest: str, incoming: Incoming) -> Invite | None:
+    found = await people.find_invite(conn, digest)
+    if found is None:
+        return None
+    unit, role, expires, used = found
+    return Invite(digest, unit, role, not used and incoming.at.timestamp() * 1000 < expires)
+
+
+async def _desks(conn: AsyncConnection, units: set[str]) -> dict[str, Desk]:
+    rooms: dict[str, list[Address]] = {unit: [] for unit in units}
+    for unit, channel, chat in await people.rooms_of(conn, units):
+        rooms[unit].append(Address(channel, chat, group=True))
+    members: dict[str, list[Address]] = {unit: [] for unit in units}
+    for unit, channel, chat in await people.ears_of(conn, units):
+        members[unit].append(Address(channel, chat))
+    return {unit: Desk(unit, tuple(rooms[unit]), tuple(members[unit])) for unit in units}

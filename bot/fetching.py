@@ -1,0 +1,147 @@
+"""The loop that brings in what a message pointed to: photos, cleaned and stored, and shortened map links."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.channels.base import Channel, FileTrouble
+from bot.clock import Clock
+from bot.core.commune import Point
+from bot.core.events import Address, FileRef, LinkReady, PhotoReady
+from bot.inbox import own_arrival
+from bot.photos import Clean, PhotoTrouble, Studio
+from storage import inbox, photos
+from storage.database import Database
+from storage.files import Files
+from storage.photos import Waiting
+from storage.tables import PhotoState
+
+log = structlog.get_logger()
+
+SIZE_MAX = 20 * 1024 * 1024
+AT_ONCE = 4
+LEASE_MS = 120_000
+TRIES = 6
+BACKOFF_FIRST_MS = 5_000
+IDLE_LOOK_S = 10.0
+
+Follow = Callable[[str], Awaitable[Point | None]]
+
+
+class Fetching:
+    """`told` is called when a photo or a link became an event of our own."""
+
+    def __init__(
+        self,
+        db: Database,
+        channels: Mapping[str, Channel],
+        files: Files,
+        studio: Studio,
+        follow: Follow,
+        clock: Clock,
+        told: Callable[[], None],
+    ) -> None:
+        self._db, self._channels, self._files, self._studio = db, channels, files, studio
+        self._follow, self._clock, self._told = follow, clock, told
+        self._bell = asyncio.Event()
+
+    def wake(self) -> None:
+        self._bell.set()
+
+    async def run(self) -> None:
+        while True:
+            self._bell.clear()
+            try:
+                while await self.step():
+                    pass
+                wait = await self._next_look()
+            except Exception:
+                log.exception("fetching rests", action="rest")
+                wait = 1.0
+            try:
+                async with asyncio.timeout(wait):
+                    await self._bell.wait()
+            except TimeoutError:
+                continue
+
+    async def step(self) -> int:
+        """Fetch what waits; returns how many were looked at."""
+        now = self._clock.ms()
+        lease = now + LEASE_MS
+
+        async def claim(conn: AsyncConnection) -> tuple[list[Waiting], list[Any]]:
+            return (
+                await photos.waiting(conn, now, lease, AT_ONCE),
+                await photos.links_waiting(conn, now, lease, AT_ONCE),
+            )
+
+        waiting, links = await self._db.write(claim)
+        jobs = [self._photo(photo) for photo in waiting] + [self._link(link) for link in links]
+        await asyncio.gather(*jobs)
+        return len(jobs)
+
+    async def _next_look(self) -> float:
+        async with self._db.read() as conn:
+            due = await photos.next_due(conn)
+        return IDLE_LOOK_S if due is None else min(IDLE_LOOK_S, max(0.05, (due - self._clock.ms()) / 1000))
+
+    async def _photo(self, photo: Waiting) -> None:
+        try:
+            clean = await self._clean(photo)
+        except FileTrouble as trouble:
+            if not trouble.final and photo.tries < TRIES:
+                wait = BACKOFF_FIRST_MS * 2 ** (photo.tries - 1)
+                await self._db.write(lambda c: photos.retry_at(c, photo.id, self._clock.ms() + wait))
+                return
+            await self._finish(photo, PhotoReady(photo.id, trouble.problem), {"state": PhotoState.BAD})
+        except PhotoTrouble as trouble:
+            await self._finish(photo, PhotoReady(photo.id, trouble.problem), {"state": PhotoState.BAD})
+        else:
+            await self._keep(photo, clean)
+
+    async def _clean(self, photo: Waiting) -> Clean:
+        if photo.size is not None and photo.size > SIZE_MAX:
+            raise FileTrouble("too_big", final=True)
+        ref = FileRef(photo.file, photo.size, photo.as_file)
+        data = await self._channels[photo.channel].download(ref, SIZE_MAX)
+        return await self._studio.clean(data)
+
+    async def _keep(self, photo: Waiting, clean: Clean) -> None:
+        stored = f"reports/{photo.id}.jpg"
+        await self._files.put(stored, clean.jpeg)
+        values = {
+            "state": PhotoState.READY,
+            "stored": stored,
+            "fingerprint": clean.fingerprint,
+            "lat": clean.lat,
+            "lon": clean.lon,
+        }
+        await self._finish(photo, PhotoReady(photo.id, None, clean.lat, clean.lon), values)
+
+    async def _finish(self, photo: Waiting, event: PhotoReady, values: dict[str, Any]) -> None:
+        """What became of the photo, and the event that says so, in one transaction."""
+        address = Address(photo.channel, photo.chat, photo.grouped)
+        arrival = own_arrival(address, photo.account, event, f"photo/{photo.id}", self._clock.ms())
+
+        async def work(conn: AsyncConnection) -> None:
+            if await photos.finish(conn, photo.id, values | {"problem": event.problem}):
+                await inbox.store(conn, [arrival])
+
+        await self._db.write(work)
+        self._told()
+
+    async def _link(self, link: Any) -> None:
+        point = await self._follow(link.url)
+        event = LinkReady(*((point.lat, point.lon) if point is not None else (None, None)))
+        address = Address(link.channel, link.chat)
+        arrival = own_arrival(address, link.account, event, f"link/{link.id}", self._clock.ms())
+
+        async def work(conn: AsyncConnection) -> None:
+            if await photos.followed(conn, link.id):
+                await inbox.store(conn, [arrival])
+
+        await self._db.write(work)
+        self._told()

@@ -1,0 +1,282 @@
+"""The people who deal with a report: take it, close it with a photo or an outcome, hear what became of it."""
+
+from dataclasses import replace
+from typing import Any
+
+from bot.core import when
+from bot.core.effects import Change, Effect, KeepPhoto, Lane, Say, ShowPhotos
+from bot.core.events import Address, PhotoReady, PhotoSent
+from bot.core.facts import Desk, Role
+from bot.core.report import (
+    CONFIRMED,
+    NUMBERED,
+    OUTCOMES,
+    REOPEN_MS,
+    REOPEN_TIMES,
+    STEPS,
+    Report,
+    may_follow,
+)
+from bot.core.session import FORWARDED_MAX, WORDS_MAX, Closing
+from bot.core.text import clip
+from bot.handlers.filing import ears_of
+from bot.handlers.talk import Decision, Talk, about
+
+NOTE_MAX = 300
+
+
+def right_to(talk: Talk, report: Report) -> Role | None:
+    """The role by which the sender may deal with this report, checked now; None: they may not."""
+    roles = talk.facts.me.of(report.desk)
+    office = tuple(r for r in talk.facts.me.of(talk.commune.office) if r.role == "office")
+    return next(iter(roles + office), None)
+
+
+def press(talk: Talk, verb: str, rest: str) -> Decision:
+    """A button of an alert. Who may press is decided here, never by who was shown the button."""
+    report = talk.facts.report
+    if report is None:
+        return talk.stay(talk.answer("duty/unknown_code"))
+    role = right_to(talk, report)
+    if role is None:
+        return talk.stay(talk.answer("duty/not_yours", **about(report, talk.commune)))
+    match verb:
+        case "take":
+            return take(talk, report, role)
+        case "done":
+            return ask_after(talk, report, role)
+        case "out":
+            return choose_outcome(talk, report, role, rest)
+    return talk.stay(talk.answer("duty/unknown_code"))
+
+
+def take(talk: Talk, report: Report, role: Role) -> Decision:
+    if not may_follow(report.status, "take"):
+        return talk.stay(_too_late(talk, report))
+    values = {"status": STEPS["take"].after, "taken_by": talk.facts.me.person, "taken_name": role.name}
+    change = Change(report.id, report.version, "take", report.status, STEPS["take"].after, values)
+    data = about(report, talk.commune) | {"who": role.name}
+    taken = replace(talk.answer("duty/taken", **data), report=report.id)
+    return talk.stay(
+        change,
+        taken,
+        *_tell_others(talk, report, "duty/taken_by_other", data),
+        *talk.tell_reporter(report, "resident/taken"),
+    )
+
+
+def _too_late(talk: Talk, report: Report) -> Say:
+    mine = report.taken_by == talk.facts.me.person
+    data = about(report, talk.commune) | {"who": report.taken_name, "mine": mine, "open": report.is_open}
+    return replace(talk.answer("duty/already", **data), report=report.id)
+
+
+def _tell_others(talk: Talk, report: Report, message: str, data: dict[str, Any]) -> list[Say]:
+    ears, _ = ears_of(talk, report.desk)
+    others = [ear for ear in ears if ear != talk.here]
+    return [Say(ear, message, data, Lane.UPDATE, report=report.id) for ear in others]
+
+
+# Closing -----------------------------------------------------------------------------------------
+
+
+def ask_after(talk: Talk, report: Report, role: Role) -> Decision:
+    """ "Đã xử lý" asks for an after photo, or an outcome that this role may record."""
+    if not may_follow(report.status, "close"):
+        return talk.stay(_too_late(talk, report))
+    closing = Closing(report.code, talk.incoming.account, "photo")
+    data = about(report, talk.commune) | {"outcomes": outcomes_for(report, role)}
+    question = replace(talk.answer("duty/ask_after", **data), report=report.id)
+    return talk.go(question, closing=closing)
+
+
+def outcomes_for(report: Report, role: Role) -> list[str]:
+    """What may be written instead of a photo: order matters have outcomes of their own."""
+    order = {"reminded", "recorded", "fined", "no_violation"}
+    fitting = order if report.field == "order" else {"fixed", "reminded"}
+    return [name for name, roles in OUTCOMES.items() if name in fitting and role.role in roles]
+
+
+def choose_outcome(talk: Talk, report: Report, role: Role, outcome: str) -> Decision:
+    if outcome not in outcomes_for(report, role):
+        return talk.stay(talk.answer("duty/not_your_outcome", **about(report, talk.commune)))
+    if not may_follow(report.status, "close"):
+        return talk.stay(_too_late(talk, report))
+    if outcome in NUMBERED:
+        closing = Closing(report.code, talk.incoming.account, "number", outcome)
+        question = replace(talk.answer("duty/ask_number", code=report.code), report=report.id)
+        return talk.go(question, closing=closing)
+    return close(talk, report, role, outcome)
+
+
+def closing_here(talk: Talk) -> Closing | None:
+    """What the sender owes this chat: a photo or a number; other people's words are not meant."""
+    closing = talk.session.closing
+    return closing if closing is not None and closing.account == talk.incoming.account else None
+
+
+def number_given(talk: Talk, report: Report, closing: Closing, text: str) -> Decision:
+    role = right_to(talk, report)
+    if role is None:
+        return talk.go(talk.answer("duty/not_yours", **about(report, talk.commune)), closing=None)
+    if not any(letter.isdigit() for letter in text):
+        return talk.stay(talk.answer("duty/ask_number", code=report.code))
+    return close(talk, report, role, closing.outcome, note=clip(text, NOTE_MAX))
+
+
+def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
+    """The photo is fetched and checked first: a report is not closed with a picture that nobody can open."""
+    if right_to(talk, report) is None:
+        return talk.go(talk.answer("duty/not_yours", **about(report, talk.commune)), closing=None)
+    keep = KeepPhoto(photo.file, purpose="after", report=report.id)
+    closing = Closing(report.code, talk.incoming.account, "checking")
+    return talk.go(keep, talk.ask("duty/after_got", code=report.code), closing=closing)
+
+
+def after_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
+    role = right_to(talk, report)
+    if role is None:
+        return talk.go(closing=None)
+    if ready.problem is not None:
+        closing = Closing(report.code, talk.incoming.account, "photo")
+        data = about(report, talk.commune) | {"problem": ready.problem}
+        return talk.go(replace(talk.answer("duty/bad_after", **data), report=report.id), closing=closing)
+    if not may_follow(report.status, "close"):
+        # A second after photo of a closed report: kept with it, nothing more to say.
+        return talk.go(closing=None)
+    return close(talk, report, role, "photo")
+
+
+def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") -> Decision:
+    values: dict[str, Any] = {
+        "status": STEPS["close"].after,
+        "closed_at": talk.now,
+        "outcome": outcome,
+        "taken_by": report.taken_by or talk.facts.me.person,
+        "taken_name": report.taken_name or role.name,
+    }
+    change = Change(
+        report.id, report.version, "close", report.status, STEPS["close"].after, values, note or outcome
+    )
+    data = about(report, talk.commune) | {"who": role.name, "outcome": outcome}
+    effects: list[Effect] = [change, replace(talk.answer("duty/closed", **data), report=report.id)]
+    effects.extend(_tell_others(talk, report, "duty/closed_by_other", data))
+    effects.extend(_tell_resolved(talk, report, outcome))
+    return talk.go(*effects, closing=None)
+
+
+def _tell_resolved(talk: Talk, report: Report, outcome: str) -> list[Effect]:
+    told = talk.tell_reporter(report, "resident/resolved", outcome=outcome, photos=report.photos)
+    if not told or outcome != "photo":
+        return list(told)
+    to = told[0].to
+    before = ShowPhotos(to, "resident/photo_before", report.code, report.id, "before", 1)
+    after = ShowPhotos(to, "resident/photo_after", report.code, report.id, "after", 2)
+    return [*told, before, after]
+
+
+# The reporter's judgement ------------------------------------------------------------------------
+
+
+def judge(talk: Talk, verb: str) -> Decision:
+    """ "Được rồi" or "Chưa được", from the one who reported."""
+    report = talk.facts.report
+    if report is None or report.person != talk.facts.me.person:
+        return talk.stay(talk.answer("resident/unknown_code"))
+    if report.status == CONFIRMED and verb == "good":
+        return talk.stay(talk.answer("resident/thanks_again", **about(report, talk.commune)))
+    if not may_follow(report.status, "confirm" if verb == "good" else "reopen"):
+        return talk.stay(talk.answer("resident/judged_before", **about(report, talk.commune)))
+    if verb == "good":
+        values = {"status": STEPS["confirm"].after}
+        change = Change(report.id, report.version, "confirm", report.status, STEPS["confirm"].after, values)
+        data = about(report, talk.commune)
+        return talk.go(
+            change,
+            talk.answer("resident/confirmed", **data),
+            *_tell_desk(talk, report, "duty/confirmed", data),
+            complaint=None,
+        )
+    if report.closed_at is None or talk.now - report.closed_at > REOPEN_MS:
+        return talk.stay(talk.answer("resident/too_late", **about(report, talk.commune)))
+    return talk.go(
+        talk.answer("resident/ask_complaint", **about(report, talk.commune)), complaint=report.code
+    )
+
+
+def _tell_desk(talk: Talk, report: Report, message: str, data: dict[str, Any]) -> list[Say]:
+    ears, _ = ears_of(talk, report.desk)
+    return [Say(ear, message, data, Lane.UPDATE, report=report.id) for ear in ears]
+
+
+def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> Decision:
+    """ "Chưa được" with a word or a photo reopens it; after two times the office takes it over."""
+    if not may_follow(report.status, "reopen"):
+        return talk.go(talk.answer("resident/judged_before", **about(report, talk.commune)), complaint=None)
+    to_office = report.reopened >= REOPEN_TIMES
+    desk = talk.commune.office if to_office else report.desk
+    values: dict[str, Any] = {
+        "status": STEPS["reopen"].after,
+        "reopened": report.reopened + 1,
+        "closed_at": None,
+        "desk": desk,
+        "taken_by": None,
+        "taken_name": "",
+        "outcome": "",
+    }
+    note = clip(text.strip(), WORDS_MAX)
+    change = Change(report.id, report.version, "reopen", report.status, STEPS["reopen"].after, values, note)
+    effects: list[Effect] = [change]
+    if photo is not None:
+        effects.append(KeepPhoto(photo.file, report=report.id))
+    moved = replace(report, desk=desk, status=STEPS["reopen"].after)
+    ears, fallback = ears_of(talk, desk)
+    data = alert_data(talk, moved) | {"words": note, "fallback": fallback, "again": True}
+    effects.extend(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears)
+    effects.append(talk.answer("resident/reopened", **about(moved, talk.commune)))
+    return talk.go(*effects, complaint=None, last=report.code, last_at=talk.now)
+
+
+def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
+    """What an alert about a filed report says; `by` is when it should be answered."""
+    now = talk.facts.now.astimezone(when.ZONE)
+    return about(report, talk.commune) | {
+        "words": clip(report.words, 600),
+        "hours": report.hours,
+        "photos": report.photos,
+        "by": when.spoken(when.local(report.ack_by), now),
+        "fallback": False,
+        "again": report.reopened > 0,
+        "private": report.private,
+    }
+
+
+# A message that did not get through --------------------------------------------------------------
+
+
+def undelivered(talk: Talk) -> tuple[Effect, ...]:
+    """An alert the platform refused goes to whoever is left: the unit's members, else the office."""
+    refusal, report = talk.facts.refusal, talk.facts.report
+    if refusal is None or report is None or refusal.lane != Lane.ALERT or not report.is_open:
+        return ()
+    left, fallback = _next_ears(talk, report, refusal.address)
+    data = alert_data(talk, report) | {"fallback": fallback}
+    return tuple(
+        Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=_once(report, ear, refusal.address))
+        for ear in left
+    )
+
+
+def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:
+    """Who must hear it instead of `deaf`: members for a lost room, the office when nobody else is there."""
+    desk = talk.facts.desks.get(report.desk, Desk(report.desk))
+    others = tuple(ear for ear in desk.members if ear.key != deaf.key)
+    if others:
+        # The other members of a unit without a room were alerted together with the deaf one.
+        return (others if deaf.group else ()), False
+    office = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
+    return tuple(ear for ear in office.ears if ear.key != deaf.key), True
+
+
+def _once(report: Report, ear: Address, instead_of: Address) -> str:
+    return f"instead/{report.code}/{report.version}/{instead_of.key}/{ear.key}"

@@ -1,0 +1,179 @@
+"""A told report is filed: the summary, the press that sends it, who hears of it, what is added later."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from bot.core import form, when
+from bot.core.effects import (
+    AttachPhotos,
+    Change,
+    Consent,
+    Effect,
+    FileReport,
+    KeepPhoto,
+    Lane,
+    Say,
+    ShowPhotos,
+)
+from bot.core.events import Address, Edited, PhotoReady, PhotoSent
+from bot.core.facts import Desk
+from bot.core.report import Report
+from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, WORDS_MAX, Draft
+from bot.core.text import clip
+from bot.handlers.talk import Decision, Talk, about, draft_words, unit_words
+
+ALERT_WORDS_MAX = 600
+
+
+def summary(talk: Talk, draft: Draft, got: dict[str, Any]) -> Say:
+    """What was understood, who will see it, and the one press that sends it."""
+    agreed = talk.facts.me.consent == talk.commune.policy_version
+    desk = unit_words(talk.commune, desk_of(talk, draft))
+    data = draft_words(draft, talk.commune) | {"words": _extra_words(draft)}
+    return talk.ask("resident/summary", **data, got=got, desk=desk, agreed=agreed)
+
+
+def _extra_words(draft: Draft) -> str:
+    return clip(draft.words, 300)
+
+
+def desk_of(talk: Talk, draft: Draft) -> str:
+    """The unit that will deal with the draft."""
+    if draft.private or draft.category is None:
+        return talk.commune.office
+    return talk.commune.desk_of(talk.commune.categories[draft.category], draft.unit)
+
+
+def told_of(talk: Talk, draft: Draft) -> tuple[str, ...]:
+    if draft.private or draft.category is None:
+        return ()
+    return talk.commune.told_of(talk.commune.categories[draft.category], draft.unit)
+
+
+def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision]) -> Decision:
+    """File the draft, if nothing is missing; never held up by who is not bound yet."""
+    if draft.category is None or form.next_slot(draft, talk.commune) != "summary":
+        return ask_missing(talk, draft)
+    commune = talk.commune
+    category = commune.categories[draft.category]
+    field, desk = commune.fields[category.field], desk_of(talk, draft)
+    here = talk.facts.now.astimezone(when.ZONE)
+    ack, fix = when.ack_by(here, field), when.fix_by(here, field, commune)
+    ears, fallback = ears_of(talk, desk)
+    filed = FileReport(draft, category.field, desk, when.ms(ack), when.ms(fix), alerted=bool(ears))
+    effects: list[Effect] = [filed]
+    if talk.facts.me.consent != commune.policy_version:
+        effects.insert(0, Consent(commune.policy_version))
+    by = when.spoken(ack, here)
+    told = draft_words(draft, commune) | {"desk": unit_words(commune, desk), "by": by}
+    effects.append(Say(talk.here, "resident/receipt", told, fresh=True))
+    alert = told | {"words": clip(draft.words, ALERT_WORDS_MAX), "fallback": fallback, "again": False}
+    for ear in ears:
+        effects.append(Say(ear, "duty/alert", alert, Lane.ALERT, fresh=True))
+        effects.append(ShowPhotos(ear, "duty/photo", "", None, "before", FORWARDED_MAX))
+    for unit in told_of(talk, draft):
+        effects.extend(
+            Say(ear, "duty/told", told, Lane.UPDATE, fresh=True)
+            for ear in talk.facts.desks.get(unit, Desk(unit)).ears
+        )
+    return talk.go(*effects, draft=None, complaint=None, last_at=talk.now)
+
+
+def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
+    """Who hears for a unit; when nobody is bound there, the office does (True)."""
+    ears = talk.facts.desks.get(unit, Desk(unit)).ears
+    if ears or unit == talk.commune.office:
+        return ears, False
+    return talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office)).ears, True
+
+
+def stale(talk: Talk) -> Decision:
+    """A button of a form that is over: nothing changes; what stands open is said."""
+    if talk.session.draft is not None:
+        return talk.stay(talk.answer("resident/stale_draft"))
+    if talk.session.last is not None:
+        return talk.stay(talk.answer("resident/already_sent", code=talk.session.last))
+    return talk.stay(talk.answer("resident/stale"))
+
+
+# Adding to a filed report ------------------------------------------------------------------------
+
+
+def may_add(talk: Talk) -> bool:
+    """Whether what comes now belongs to the report filed here last."""
+    report = talk.facts.report
+    return (
+        talk.session.draft is None
+        and report is not None
+        and report.code == talk.session.last
+        and report.person == talk.facts.me.person
+        and report.is_open
+        and talk.now - talk.session.last_at <= ADD_FOR_MS
+    )
+
+
+def add_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
+    """One more photo; a caption with it is added as words. The desk sees it once it is clean."""
+    effects: list[Effect] = [KeepPhoto(photo.file, report=report.id)]
+    if photo.caption.strip():
+        effects.extend(_more_words(talk, report, photo.caption))
+    told = talk.ask("resident/photo_added", code=report.code)
+    return talk.stay(*effects, replace(told, wait_ms=1000 if photo.album else 0))
+
+
+def add_words(talk: Talk, report: Report, text: str) -> Decision:
+    return talk.stay(*_more_words(talk, report, text), talk.answer("resident/words_added", code=report.code))
+
+
+def edited(talk: Talk, report: Report, event: Edited) -> Decision:
+    """An edited message after filing is appended: what was sent stays on record."""
+    return add_words(talk, report, event.text)
+
+
+def _more_words(talk: Talk, report: Report, text: str) -> list[Effect]:
+    added = clip(text.strip(), WORDS_MAX)
+    joined = clip(f"{report.words}\n{added}" if report.words else added, WORDS_MAX)
+    change = Change(
+        report.id, report.version, "words", report.status, report.status, {"words": joined}, added
+    )
+    shown = about(report, talk.commune) | {"words": clip(added, ALERT_WORDS_MAX)}
+    ears, _ = ears_of(talk, report.desk)
+    return [change, *(Say(ear, "duty/more_words", shown, Lane.UPDATE, report=report.id) for ear in ears)]
+
+
+def photo_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
+    """A photo of a filed report: shown to the desk when clean, regretted to its sender when broken."""
+    if ready.problem is not None:
+        return talk.stay(talk.answer("resident/bad_added_photo", problem=ready.problem, code=report.code))
+    ears, _ = ears_of(talk, report.desk)
+    return talk.stay(
+        *(
+            ShowPhotos(ear, "duty/photo", report.code, report.id, "before", 1, only=ready.photo)
+            for ear in ears
+        )
+    )
+
+
+def add_draft_to(talk: Talk, draft: Draft) -> Decision:
+    """ "Thêm vào AP-…": what was begun as a new matter belongs to the last report after all."""
+    report = talk.facts.report
+    if report is None or not report.is_open or report.person != talk.facts.me.person:
+        return stale(talk)
+    effects: list[Effect] = []
+    ears, _ = ears_of(talk, report.desk)
+    if draft.photos:
+        effects.append(AttachPhotos(draft.photos, report.id))
+        effects.extend(
+            ShowPhotos(ear, "duty/photo", report.code, report.id, "before", 1, only=photo)
+            for ear in ears
+            for photo in draft.photos
+        )
+    if draft.words:
+        effects.extend(_more_words(talk, report, draft.words))
+    return talk.go(
+        *effects,
+        talk.answer("resident/words_added", code=report.code),
+        draft=None,
+        last_at=talk.now,
+    )

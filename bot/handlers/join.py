@@ -1,0 +1,93 @@
+"""Becoming a member with a code, and making a group the room of a unit."""
+
+from bot.core.effects import Bind, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind
+from bot.core.events import Address, Moved
+from bot.core.facts import Desk
+from bot.core.session import WRONG_CODES_AN_HOUR
+from bot.handlers.duty import alert_data
+from bot.handlers.talk import Decision, Talk, unit_words
+
+HOUR_MS = 3600 * 1000
+
+
+def code_given(talk: Talk) -> Decision:
+    """An invite code, sent in private. Ten wrong ones in an hour and the door rests."""
+    recent = tuple(moment for moment in talk.session.wrong_codes if talk.now - moment < HOUR_MS)
+    if len(recent) >= WRONG_CODES_AN_HOUR:
+        return talk.go(talk.answer("join/resting"), wrong_codes=recent)
+    invite = talk.facts.invite
+    if invite is None or not invite.usable:
+        return talk.go(talk.answer("join/bad_code"), wrong_codes=(*recent, talk.now))
+    name = talk.incoming.name or invite.unit
+    joined = Join(invite.hash, invite.unit, invite.role, name)
+    welcome = talk.answer("join/welcome", unit=unit_words(talk.commune, invite.unit), role=invite.role)
+    return talk.go(joined, Reach(True), welcome, *_catch_up(talk, invite.unit), wrong_codes=())
+
+
+def _catch_up(talk: Talk, unit: str) -> tuple[Effect, ...]:
+    """Reports nobody could be told of are told to the first who can hear them."""
+    office = unit == talk.commune.office
+    waiting = [report for report in talk.facts.unheard if office or report.desk == unit]
+    if not waiting:
+        return ()
+    alerts = tuple(
+        Say(
+            talk.here,
+            "duty/alert",
+            alert_data(talk, report) | {"fallback": report.desk != unit},
+            Lane.ALERT,
+            report=report.id,
+        )
+        for report in waiting
+    )
+    return (*alerts, Heard(tuple(report.id for report in waiting)))
+
+
+def bind(talk: Talk) -> Decision:
+    """/ketnoi: in a group, by a member; a member of several units chooses which."""
+    if not talk.here.group:
+        return talk.stay(talk.answer("join/bind_in_group"))
+    units = tuple(dict.fromkeys(role.unit for role in talk.facts.me.roles))
+    if not units:
+        return talk.stay(talk.answer("join/bind_members_only"))
+    if len(units) > 1:
+        offered = [{"id": unit, "label": talk.commune.units[unit].name[:20]} for unit in units[:5]]
+        return talk.stay(talk.answer("join/bind_which", offered=offered))
+    return bind_to(talk, units[0])
+
+
+def bind_to(talk: Talk, unit: str) -> Decision:
+    """The press of a unit's button, or the only unit there is: membership is checked here."""
+    if not talk.here.group:
+        return talk.stay(talk.answer("join/bind_in_group"))
+    if not talk.facts.me.of(unit):
+        return talk.stay(talk.answer("join/bind_members_only"))
+    told = talk.answer("join/bound", unit=unit_words(talk.commune, unit))
+    return talk.stay(Bind(unit), told, *_catch_up(talk, unit))
+
+
+def entered(talk: Talk) -> Decision:
+    if talk.here.group:
+        return talk.stay(talk.answer("join/group_hello"))
+    return talk.stay(Reach(True))
+
+
+def left(talk: Talk) -> Decision:
+    """The bot was removed from a room: the office hears of it, for alerts now go another way."""
+    if not talk.here.group:
+        return talk.stay(Reach(False))
+    if talk.facts.room is None:
+        return talk.stay()
+    desk = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
+    data = {"unit": unit_words(talk.commune, talk.facts.room)}
+    told = tuple(Say(ear, "join/room_lost", data, Lane.UPDATE) for ear in desk.ears if ear != talk.here)
+    return talk.stay(Unbind(), *told)
+
+
+def moved(talk: Talk, event: Moved) -> Decision:
+    return talk.stay(Relocate(event.chat))
+
+
+def unreachable(talk: Talk, address: Address) -> tuple[Effect, ...]:
+    """The platform refused a chat for good: a room is nobody's any more, a person is not written to."""
+    return (Unbind(),) if address.group else (Reach(False),)

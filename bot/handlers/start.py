@@ -1,0 +1,45 @@
+"""First words, help, and a kind answer to what is not a report."""
+
+from bot.core.effects import Reach
+from bot.core.events import Unsupported
+from bot.handlers.talk import Decision, Talk
+
+
+def greet(talk: Talk) -> Decision:
+    """/start and greetings; an open draft is not forgotten over them."""
+    phones = dict(talk.commune.phones)
+    greeting = talk.answer(
+        "resident/greeting", commune=talk.commune.name, phones=phones, open=talk.session.draft is not None
+    )
+    return talk.stay(Reach(True), greeting)
+
+
+def help_(talk: Talk) -> Decision:
+    member = bool(talk.facts.me.roles)
+    return talk.stay(talk.answer("resident/help", member=member, phones=dict(talk.commune.phones)))
+
+
+def privacy(talk: Talk) -> Decision:
+    return talk.stay(
+        talk.answer(
+            "resident/privacy",
+            commune=talk.commune.name,
+            contact=talk.commune.policy_contact,
+            version=talk.commune.policy_version,
+        )
+    )
+
+
+def thanks(talk: Talk) -> Decision:
+    return talk.stay(talk.answer("resident/thanks"))
+
+
+def off_topic(talk: Talk) -> Decision:
+    """Most of these are questions about procedures: say where those go, and what this is for."""
+    return talk.stay(talk.answer("resident/off_topic"))
+
+
+def unsupported(talk: Talk, event: Unsupported) -> Decision:
+    return talk.stay(
+        talk.answer("resident/unsupported", kind=event.kind, open=talk.session.draft is not None)
+    )

@@ -1,0 +1,126 @@
+"""One event in its talk: what a handler is given, and what it gives back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.core.commune import Commune
+from bot.core.effects import Effect, Lane, Say
+from bot.core.events import Address, Incoming
+from bot.core.facts import Facts
+from bot.core.report import Report
+from bot.core.session import Draft, Session
+from bot.core.words import Lexicon
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What does not change while the program runs."""
+
+    commune: Commune
+    lexicon: Lexicon
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    session: Session
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    incoming: Incoming
+    session: Session
+    facts: Facts
+    world: World
+
+    @property
+    def here(self) -> Address:
+        return self.incoming.address
+
+    @property
+    def commune(self) -> Commune:
+        return self.world.commune
+
+    @property
+    def now(self) -> int:
+        return self.facts.now_ms
+
+    def answer(self, message: str, **data: Any) -> Say:
+        return Say(self.here, message, data)
+
+    def ask(self, message: str, **data: Any) -> Say:
+        return Say(self.here, message, data, question=True)
+
+    def stay(self, *effects: Effect) -> Decision:
+        """The talk stands where it stood."""
+        return Decision(self.session, effects)
+
+    def go(self, *effects: Effect, **changes: Any) -> Decision:
+        return Decision(replace(self.session, **changes), effects)
+
+    def tell_reporter(self, report: Report, message: str, **data: Any) -> tuple[Say, ...]:
+        """A step told to whoever reported, where they wrote from; nobody once the person is erased."""
+        if report.channel is None or report.chat is None:
+            return ()
+        to = Address(report.channel, report.chat)
+        filled = about(report, self.commune) | data
+        return (Say(to, message, filled, Lane.UPDATE, report=report.id),)
+
+
+def unit_words(commune: Commune, unit: str) -> dict[str, str]:
+    """A unit for a sentence: its kind and its name."""
+    found = commune.units[unit]
+    return {"kind": found.kind, "name": found.name}
+
+
+def place_words(
+    commune: Commune, unit: str | None, landmark: str, lat: float | None, lon: float | None
+) -> dict[str, Any]:
+    """A place for a sentence; an unknown village is outside the commune."""
+    village = commune.units[unit].name if unit is not None else ""
+    return {"village": village, "landmark": landmark, "lat": lat, "lon": lon}
+
+
+def about(report: Report, commune: Commune) -> dict[str, Any]:
+    """What every message about a report may say to its reporter or its desk."""
+    return {
+        "code": report.code,
+        "category": commune.categories[report.category].name,
+        "field": report.field,
+        "place": place_words(commune, report.unit, report.landmark, report.lat, report.lon),
+        "desk": unit_words(commune, report.desk),
+        "status": report.status,
+    }
+
+
+def draft_words(draft: Draft, commune: Commune) -> dict[str, Any]:
+    """A draft for a sentence."""
+    category = commune.categories[draft.category] if draft.category else None
+    return {
+        "draft": draft.id,
+        "category": category.name if category else "",
+        "field": category.field if category else "",
+        "place": place_words(commune, draft.unit, draft.landmark, draft.lat, draft.lon),
+        "outside": draft.outside,
+        "photos": len(draft.photos),
+        "words": draft.words,
+        "hours": draft.hours,
+        "private": draft.private,
+    }
+
+
+# What a question may first say it understood; everything is there, so that templates stay strict.
+_HEARD: dict[str, Any] = {
+    "photos": 0,
+    "category": "",
+    "village": "",
+    "point": False,
+    "photo_place": False,
+    "hours": False,
+    "unclear": False,
+}
+
+
+def heard(got: Mapping[str, Any]) -> dict[str, Any]:
+    return {**_HEARD, **got}

@@ -1,0 +1,275 @@
+"""What decisions decided, written in the caller's transaction."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.core import when
+from bot.core.effects import (
+    AttachPhotos,
+    Bind,
+    Change,
+    Consent,
+    Effect,
+    FileReport,
+    FollowLink,
+    Heard,
+    Join,
+    KeepPhoto,
+    Lane,
+    Reach,
+    Relocate,
+    Say,
+    ShowPhotos,
+    Unbind,
+)
+from bot.core.events import Address, Incoming
+from bot.core.message import Button, Message
+from storage import offers, outbox, people, photos, reports, sessions
+from storage.tables import PhotoState
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A Say with its words: rendered before the transaction's writes, so that a bad template writes nothing."""
+
+    say: Say
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """One event's effects; `code` is the drawn code of the report it files; `captions` by message name."""
+
+    incoming: Incoming
+    person: str
+    effects: tuple[Effect, ...]
+    spoken: tuple[Spoken, ...] = ()
+    captions: Mapping[str, Message] = field(default_factory=dict)
+    code: str | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What many events have in common is written at once."""
+
+    now: int
+    promises: list[dict[str, Any]] = field(default_factory=list)
+    questions: set[tuple[str, str]] = field(default_factory=set)
+    offered: dict[str, str] = field(default_factory=dict)
+    new_photos: list[dict[str, Any]] = field(default_factory=list)
+    ids: dict[str, int] = field(default_factory=dict)
+
+
+async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -> list[str]:
+    """Codes for reports that are filed in this transaction, and for no others."""
+    if not count:
+        return []
+    year = when.local(now).year % 100
+    numbers = await reports.draw_numbers(conn, f"report/{year:02d}", count)
+    return [f"{prefix}-{year:02d}-{number:05d}" for number in numbers]
+
+
+async def write(conn: AsyncConnection, done: Sequence[Done], now: int) -> None:
+    """Everything the decisions want, except the sessions. Raises storage's Conflict when one came too late."""
+    batch = _Batch(now)
+    await _file_reports(conn, done, batch)
+    for one in done:
+        for effect in one.effects:
+            if not isinstance(effect, Say | FileReport):
+                await _perform(conn, one, effect, batch)
+        _speak(one, batch)
+    if batch.new_photos:
+        await photos.keep(conn, batch.new_photos)
+    if batch.questions:
+        await outbox.supersede(conn, batch.questions)
+    if batch.offered:
+        await offers.save(conn, batch.offered)
+    if batch.promises:
+        await outbox.promise(conn, batch.promises)
+
+
+async def _file_reports(conn: AsyncConnection, done: Sequence[Done], batch: _Batch) -> None:
+    filing = [(one, e) for one in done for e in one.effects if isinstance(e, FileReport)]
+    if not filing:
+        return
+    batch.ids = await reports.add(conn, [_report_row(one, e, batch.now) for one, e in filing])
+    await reports.note(
+        conn,
+        [
+            {
+                "report": batch.ids[str(one.code)],
+                "at": batch.now,
+                "person": one.person,
+                "action": "file",
+                "after": "sent",
+            }
+            for one, _ in filing
+        ],
+    )
+    for one, effect in filing:
+        if effect.draft.photos:
+            await photos.attach(conn, effect.draft.photos, batch.ids[str(one.code)])
+
+
+def _report_row(one: Done, filed: FileReport, now: int) -> dict[str, Any]:
+    draft = filed.draft
+    return {
+        "code": one.code,
+        "category": draft.category,
+        "field": filed.field,
+        "status": "sent",
+        "desk": filed.desk,
+        "unit": draft.unit,
+        "landmark": draft.landmark,
+        "lat": draft.lat,
+        "lon": draft.lon,
+        "words": draft.words,
+        "hours": draft.hours,
+        "private": draft.private,
+        "person": one.person,
+        "channel": one.incoming.address.channel,
+        "chat": one.incoming.address.chat,
+        "filed_at": now,
+        "ack_by": filed.ack_by,
+        "fix_by": filed.fix_by,
+        "taken_name": "",
+        "outcome": "",
+        "reopened": 0,
+        "alerted": filed.alerted,
+        "version": 0,
+    }
+
+
+async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Batch) -> None:
+    here = one.incoming.address
+    match effect:
+        case KeepPhoto():
+            batch.new_photos.append(_photo_row(one, effect, batch.now))
+        case Change():
+            await _change(conn, one, effect, batch.now)
+        case ShowPhotos():
+            await _show_photos(conn, one, effect, batch)
+        case AttachPhotos(ids, report):
+            await photos.attach(conn, ids, report)
+        case FollowLink(url):
+            row = {"id": one.incoming.id, "channel": here.channel, "chat": here.chat}
+            await photos.follow(
+                conn, [row | {"account": one.incoming.account, "url": url, "due_at": batch.now}]
+            )
+        case Consent(version):
+            await people.consent(conn, one.person, version, batch.now)
+        case Join(invite, unit, role, name):
+            await people.use_invite(conn, invite, one.person, batch.now)
+            await people.join(conn, one.person, unit, role, name, batch.now)
+        case Bind(unit):
+            await people.bind(conn, here.channel, here.chat, unit, one.person, batch.now)
+        case Unbind():
+            await people.unbind(conn, here.key)
+        case Relocate(chat):
+            await _relocate(conn, here, chat)
+        case Reach(reachable):
+            await people.reach(conn, here.channel, here.chat, reachable)
+        case Heard(ids):
+            await reports.heard(conn, ids)
+
+
+def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
+    return {
+        "id": one.incoming.id,
+        "channel": one.incoming.address.channel,
+        "chat": one.incoming.address.chat,
+        "account": one.incoming.account,
+        "grouped": one.incoming.address.group,
+        "file": kept.file.id,
+        "as_file": kept.file.as_file,
+        "size": kept.file.size,
+        "purpose": kept.purpose,
+        "report": kept.report,
+        "state": PhotoState.WAITING,
+        "received_at": now,
+        "tries": 0,
+        "due_at": now,
+    }
+
+
+async def _change(conn: AsyncConnection, one: Done, change: Change, now: int) -> None:
+    await reports.change(conn, change.report, change.version, change.values)
+    line = {
+        "report": change.report,
+        "at": now,
+        "person": one.person,
+        "action": change.action,
+        "before": change.before,
+        "after": change.after,
+        "note": change.note,
+    }
+    await reports.note(conn, [line])
+
+
+async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch: _Batch) -> None:
+    """One row a photo, those that are clean; one that is not yet is shown when it is (PhotoReady)."""
+    report = show.report if show.report is not None else batch.ids[str(one.code)]
+    ready = [
+        photo
+        for photo in await photos.of_report(conn, report, show.purpose)
+        if photo.state == PhotoState.READY and show.only in (None, photo.id)
+    ]
+    for photo in ready[: show.limit]:
+        row = _row(show.to, show.message, one.captions[show.message], batch.now)
+        key = f"{show.message}/{photo.id}/{show.to.key}"
+        batch.promises.append(
+            row | {"lane": int(Lane.PHOTO), "photo": photo.stored, "report": report, "key": key}
+        )
+
+
+def _speak(one: Done, batch: _Batch) -> None:
+    for spoken in one.spoken:
+        say = spoken.say
+        if say.question:
+            batch.questions.add((say.to.channel, say.to.chat))
+        row = _row(say.to, say.message, spoken.message, batch.now)
+        if spoken.message.buttons and say.lane != Lane.ALERT:
+            # Alerts are answered by code or by reply: "1" must never take the wrong one of two.
+            batch.offered[say.to.key] = row["buttons"]
+        batch.promises.append(
+            row
+            | {
+                "lane": int(say.lane),
+                "report": batch.ids.get(str(one.code)) if say.fresh else say.report,
+                "key": say.key,
+                "question": say.question,
+                "due_at": batch.now + say.wait_ms,
+            }
+        )
+
+
+def _row(to: Address, name: str, message: Message, now: int) -> dict[str, Any]:
+    return {
+        "channel": to.channel,
+        "chat": to.chat,
+        "grouped": to.group,
+        "message": name,
+        "text": message.text,
+        "buttons": as_json(message.buttons),
+        "wants_place": message.place_wanted,
+        "made_at": now,
+        "due_at": now,
+    }
+
+
+def as_json(buttons: Sequence[Button]) -> str:
+    return json.dumps([[b.label, b.action] for b in buttons], ensure_ascii=False) if buttons else "[]"
+
+
+def as_buttons(text: str) -> tuple[Button, ...]:
+    return tuple(Button(label, action) for label, action in json.loads(text))
+
+
+async def _relocate(conn: AsyncConnection, here: Address, chat: str) -> None:
+    await people.move_room(conn, here.channel, here.chat, chat)
+    await sessions.move(conn, here.key, f"{here.channel}:{chat}")
+    await outbox.move_chat(conn, here.channel, here.chat, chat)

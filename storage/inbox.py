@@ -1,0 +1,96 @@
+"""What arrived: stored once, taken chat by chat, done or set aside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import insert
+from storage.tables import InboxState, inbox, sessions
+
+# The channel name of what the program tells itself (a photo is ready, a message was refused).
+INTERNAL = "internal"
+# Written into the statement: a bound value would keep the database from using the partial index.
+NEW = sa.literal_column(str(InboxState.NEW))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A payload to store. `event` is unique within `channel`; `chat` is "channel:chat"."""
+
+    channel: str
+    event: str
+    chat: str
+    raw: str
+    received_at: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    id: int
+    channel: str
+    chat: str
+    raw: str
+    received_at: int
+    tries: int
+
+
+async def store(conn: AsyncConnection, arrivals: Sequence[Arrival]) -> int:
+    """Store what is new; returns how many were. A malformed payload (with a problem) goes aside at once."""
+    rows = [
+        {
+            "channel": a.channel,
+            "event": a.event,
+            "chat": a.chat,
+            "raw": a.raw,
+            "received_at": a.received_at,
+            "state": InboxState.NEW if a.problem is None else InboxState.QUARANTINED,
+            "tries": 0,
+            "problem": a.problem,
+        }
+        for a in arrivals
+    ]
+    result = await conn.execute(insert(conn, inbox).on_conflict_do_nothing(), rows)
+    return max(result.rowcount, 0)
+
+
+_COLUMNS = (inbox.c.id, inbox.c.channel, inbox.c.chat, inbox.c.raw, inbox.c.received_at, inbox.c.tries)
+_WAITING = sa.select(*_COLUMNS).where(inbox.c.state == NEW).order_by(inbox.c.id)
+_MARK = sa.update(inbox).where(inbox.c.id == sa.bindparam("row"))
+
+
+async def waiting(conn: AsyncConnection, limit: int) -> list[Stored]:
+    """The oldest events of chats that nobody else is working on (PostgreSQL locks their session rows)."""
+    if conn.dialect.name == "sqlite":
+        return [Stored(*row) for row in await conn.execute(_WAITING.limit(limit))]
+    candidates = sa.select(inbox.c.chat).where(inbox.c.state == NEW).order_by(inbox.c.id)
+    chats = {row.chat for row in await conn.execute(candidates.limit(limit))}
+    if not chats:
+        return []
+    # An existing row is locked, never a missing one: two first messages at once would collide.
+    empty = [{"chat": chat, "channel": chat.partition(":")[0], "state": "{}"} for chat in sorted(chats)]
+    await conn.execute(insert(conn, sessions).on_conflict_do_nothing(), empty)
+    locking = sa.select(sessions.c.chat).where(sessions.c.chat.in_(chats)).order_by(sessions.c.chat)
+    mine = [row.chat for row in await conn.execute(locking.with_for_update(skip_locked=True))]
+    rows = await conn.execute(_WAITING.where(inbox.c.chat.in_(mine)).limit(limit))
+    return [Stored(*row) for row in rows]
+
+
+async def done(conn: AsyncConnection, ids: Sequence[int]) -> None:
+    statement = sa.update(inbox).where(inbox.c.id.in_(ids)).values(state=InboxState.DONE)
+    await conn.execute(statement)
+
+
+async def tried(conn: AsyncConnection, row: int, problem: str) -> None:
+    await conn.execute(_MARK.values(tries=inbox.c.tries + 1, problem=problem), {"row": row})
+
+
+async def quarantine(conn: AsyncConnection, row: int, problem: str) -> None:
+    await conn.execute(_MARK.values(state=InboxState.QUARANTINED, problem=problem), {"row": row})
+
+
+async def count_waiting(conn: AsyncConnection) -> int:
+    query = sa.select(sa.func.count()).select_from(inbox).where(inbox.c.state == NEW)
+    return int((await conn.execute(query)).scalar_one())

@@ -1,0 +1,117 @@
+"""Photos and map links that wait to be fetched, and what became of them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.tables import PhotoState, links, photos
+
+# Written into the statement: a bound value would keep the database from using the partial index.
+WAITING = sa.literal_column(str(PhotoState.WAITING))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    id: int
+    channel: str
+    chat: str
+    account: str
+    grouped: bool
+    file: str
+    as_file: bool
+    size: int | None
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """`chat` and `account` say who sent it; `report` is None while it belongs to a draft."""
+
+    id: int
+    purpose: str
+    report: int | None
+    state: int
+    stored: str | None
+
+
+async def keep(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    await conn.execute(sa.insert(photos), [dict(row) for row in rows])
+
+
+async def attach(conn: AsyncConnection, ids: Collection[int], report: int) -> None:
+    await conn.execute(sa.update(photos).where(photos.c.id.in_(ids)).values(report=report))
+
+
+async def waiting(conn: AsyncConnection, now: int, lease: int, limit: int) -> list[Waiting]:
+    """Claim photos to fetch until `lease` (ms): whoever dies with them lets them come up again then."""
+    due = sa.select(photos.c.id).where(photos.c.state == WAITING, photos.c.due_at <= now)
+    due = due.order_by(photos.c.due_at).limit(limit).with_for_update(skip_locked=True)
+    claim = sa.update(photos).where(photos.c.id.in_(due.scalar_subquery()))
+    claim = claim.values(due_at=lease, tries=photos.c.tries + 1)
+    columns = (
+        photos.c.id,
+        photos.c.channel,
+        photos.c.chat,
+        photos.c.account,
+        photos.c.grouped,
+        photos.c.file,
+        photos.c.as_file,
+        photos.c.size,
+        photos.c.tries,
+    )
+    return [Waiting(*row) for row in await conn.execute(claim.returning(*columns))]
+
+
+async def finish(conn: AsyncConnection, photo: int, values: Mapping[str, Any]) -> bool:
+    """Record what became of it; False when another worker was faster."""
+    where = sa.and_(photos.c.id == photo, photos.c.state == WAITING)
+    return (await conn.execute(sa.update(photos).where(where).values(**values))).rowcount == 1
+
+
+async def retry_at(conn: AsyncConnection, photo: int, due: int) -> None:
+    await conn.execute(sa.update(photos).where(photos.c.id == photo).values(due_at=due))
+
+
+async def next_due(conn: AsyncConnection) -> int | None:
+    query = sa.select(sa.func.min(photos.c.due_at)).where(photos.c.state == WAITING)
+    found = (await conn.execute(query)).scalar()
+    link = (await conn.execute(sa.select(sa.func.min(links.c.due_at)))).scalar()
+    return min((due for due in (found, link) if due is not None), default=None)
+
+
+async def find(conn: AsyncConnection, photo: int) -> Photo | None:
+    query = sa.select(photos.c.id, photos.c.purpose, photos.c.report, photos.c.state, photos.c.stored)
+    row = (await conn.execute(query.where(photos.c.id == photo))).first()
+    return None if row is None else Photo(*row)
+
+
+async def of_report(conn: AsyncConnection, report: int, purpose: str) -> list[Photo]:
+    """All photos of a report with that purpose, in the order they came."""
+    query = sa.select(photos.c.id, photos.c.purpose, photos.c.report, photos.c.state, photos.c.stored)
+    where = sa.and_(photos.c.report == report, photos.c.purpose == purpose)
+    return [Photo(*row) for row in await conn.execute(query.where(where).order_by(photos.c.id))]
+
+
+async def count_of(conn: AsyncConnection, report: int) -> int:
+    """How many usable or still expected photos the reporter gave."""
+    where = sa.and_(photos.c.report == report, photos.c.purpose == "before", photos.c.state != PhotoState.BAD)
+    query = sa.select(sa.func.count()).select_from(photos).where(where)
+    return int((await conn.execute(query)).scalar_one())
+
+
+async def follow(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    await conn.execute(sa.insert(links), [dict(row) for row in rows])
+
+
+async def links_waiting(conn: AsyncConnection, now: int, lease: int, limit: int) -> list[sa.Row[Any]]:
+    """Claim map links to follow until `lease` (ms)."""
+    due = sa.select(links.c.id).where(links.c.due_at <= now).order_by(links.c.due_at).limit(limit)
+    claim = sa.update(links).where(links.c.id.in_(due.with_for_update(skip_locked=True).scalar_subquery()))
+    return list(await conn.execute(claim.values(due_at=lease).returning(links)))
+
+
+async def followed(conn: AsyncConnection, link: int) -> bool:
+    return (await conn.execute(sa.delete(links).where(links.c.id == link))).rowcount == 1

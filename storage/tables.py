@@ -1,0 +1,308 @@
+"""Every table. Moments are milliseconds since 1970 UTC."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only when the key is its own INTEGER.
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+Moment = sa.BigInteger
+Text = sa.Text
+
+
+class InboxState:
+    NEW, DONE, QUARANTINED = 0, 1, 2
+
+
+class OutboxState:
+    """`DUE` waits; `SENDING` is leased; `UNKNOWN` was perhaps sent (lanes that must not double)."""
+
+    DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED = 0, 1, 2, 3, 4, 5
+
+
+class PhotoState:
+    WAITING, READY, BAD = 0, 1, 2
+
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("channel", Text, nullable=False),
+    sa.Column("event", Text, nullable=False),
+    sa.Column("chat", Text, nullable=False, comment="channel:chat, the order of talk"),
+    sa.Column("raw", Text, nullable=False),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False, default=InboxState.NEW),
+    sa.Column("tries", sa.SmallInteger, nullable=False, default=0),
+    sa.Column("problem", Text),
+    sa.UniqueConstraint("channel", "event"),
+)
+sa.Index(
+    "ix_inbox_waiting",
+    inbox.c.id,
+    sqlite_where=inbox.c.state == InboxState.NEW,
+    postgresql_where=inbox.c.state == InboxState.NEW,
+)
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("chat", Text, primary_key=True),
+    sa.Column("channel", Text, nullable=False),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("wake_at", Moment, comment="when a draft wants a nudge or ends"),
+)
+sa.Index(
+    "ix_sessions_wake_at",
+    sessions.c.wake_at,
+    sqlite_where=sessions.c.wake_at.is_not(None),
+    postgresql_where=sessions.c.wake_at.is_not(None),
+)
+
+offers = sa.Table(
+    "offers",
+    metadata,
+    sa.Column("chat", Text, primary_key=True),
+    sa.Column("buttons", Text, nullable=False, comment="the last list of choices shown there"),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("first_seen_at", Moment, nullable=False),
+    sa.Column("consent_version", Text),
+    sa.Column("consent_at", Moment),
+)
+
+accounts = sa.Table(
+    "accounts",
+    metadata,
+    sa.Column("channel", Text, primary_key=True),
+    sa.Column("account", Text, primary_key=True),
+    sa.Column("person", Text, sa.ForeignKey("people.id"), nullable=False, index=True),
+    sa.Column("chat", Text, comment="the private chat, once the person wrote in it"),
+    sa.Column("reachable", sa.Boolean, nullable=False, default=True),
+)
+
+members = sa.Table(
+    "members",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("person", Text, sa.ForeignKey("people.id"), nullable=False, index=True),
+    sa.Column("unit", Text, nullable=False, index=True),
+    sa.Column("role", Text, nullable=False),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("joined_at", Moment, nullable=False),
+    sa.Column("removed_at", Moment),
+)
+
+rooms = sa.Table(
+    "rooms",
+    metadata,
+    sa.Column("chat", Text, primary_key=True),
+    sa.Column("channel", Text, nullable=False),
+    sa.Column("address", Text, nullable=False),
+    sa.Column("unit", Text, nullable=False, index=True),
+    sa.Column("bound_by", Text, nullable=False),
+    sa.Column("bound_at", Moment, nullable=False),
+)
+
+invites = sa.Table(
+    "invites",
+    metadata,
+    sa.Column("hash", Text, primary_key=True, comment="the code itself is not kept"),
+    sa.Column("unit", Text, nullable=False),
+    sa.Column("role", Text, nullable=False),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("expires_at", Moment, nullable=False),
+    sa.Column("used_at", Moment),
+    sa.Column("used_by", Text),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("code", Text, nullable=False, unique=True),
+    sa.Column("category", Text, nullable=False),
+    sa.Column("field", Text, nullable=False),
+    sa.Column("status", Text, nullable=False),
+    sa.Column("desk", Text, nullable=False, comment="the unit that deals with it"),
+    sa.Column("unit", Text, comment="the village of the place"),
+    sa.Column("landmark", Text, nullable=False, default=""),
+    sa.Column("lat", sa.Double),
+    sa.Column("lon", sa.Double),
+    sa.Column("words", Text, nullable=False, default=""),
+    sa.Column("hours", Text, nullable=False, default="", comment="when it usually happens"),
+    sa.Column("private", sa.Boolean, nullable=False, default=False, comment="not told to the village"),
+    sa.Column("person", Text, sa.ForeignKey("people.id"), comment="who reported; empty once erased"),
+    sa.Column("channel", Text, comment="where the reporter hears of it"),
+    sa.Column("chat", Text),
+    sa.Column("filed_at", Moment, nullable=False),
+    sa.Column("ack_by", Moment, nullable=False),
+    sa.Column("fix_by", Moment, nullable=False),
+    sa.Column("taken_by", Text, comment="the member who took it"),
+    sa.Column("taken_name", Text, nullable=False, default=""),
+    sa.Column("closed_at", Moment),
+    sa.Column("outcome", Text, nullable=False, default=""),
+    sa.Column("reopened", sa.SmallInteger, nullable=False, default=0),
+    sa.Column("alerted", sa.Boolean, nullable=False, default=True, comment="somebody was told of it"),
+    sa.Column("version", sa.Integer, nullable=False, default=0),
+)
+OPEN = ("sent", "acknowledged", "in_progress", "forwarded", "reopened")
+sa.Index("ix_reports_person", reports.c.person, reports.c.id)
+sa.Index("ix_reports_place", reports.c.lat, reports.c.lon)
+sa.Index(
+    "ix_reports_open",
+    reports.c.desk,
+    reports.c.id,
+    sqlite_where=reports.c.closed_at.is_(None),
+    postgresql_where=reports.c.closed_at.is_(None),
+)
+sa.Index(
+    "ix_reports_unheard",
+    reports.c.id,
+    sqlite_where=sa.not_(reports.c.alerted),
+    postgresql_where=sa.not_(reports.c.alerted),
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("report", Id, sa.ForeignKey("reports.id"), nullable=False, index=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("person", Text),
+    sa.Column("action", Text, nullable=False),
+    sa.Column("before", Text, nullable=False, default=""),
+    sa.Column("after", Text, nullable=False, default=""),
+    sa.Column("note", Text, nullable=False, default=""),
+)
+
+photos = sa.Table(
+    "photos",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False, comment="the inbox row that brought it"),
+    sa.Column("channel", Text, nullable=False),
+    sa.Column("chat", Text, nullable=False),
+    sa.Column("account", Text, nullable=False),
+    sa.Column("grouped", sa.Boolean, nullable=False, default=False),
+    sa.Column("file", Text, nullable=False),
+    sa.Column("as_file", sa.Boolean, nullable=False, default=False),
+    sa.Column("size", sa.BigInteger),
+    sa.Column("purpose", Text, nullable=False, default="before", comment="before or after"),
+    sa.Column("report", Id, sa.ForeignKey("reports.id"), index=True),
+    sa.Column("state", sa.SmallInteger, nullable=False, default=PhotoState.WAITING),
+    sa.Column("problem", Text),
+    sa.Column("stored", Text, comment="key in the photo store"),
+    sa.Column("fingerprint", Text),
+    sa.Column("lat", sa.Double),
+    sa.Column("lon", sa.Double),
+    sa.Column("received_at", Moment, nullable=False),
+    sa.Column("tries", sa.SmallInteger, nullable=False, default=0),
+    sa.Column("due_at", Moment, nullable=False),
+)
+sa.Index(
+    "ix_photos_waiting",
+    photos.c.due_at,
+    sqlite_where=photos.c.state == PhotoState.WAITING,
+    postgresql_where=photos.c.state == PhotoState.WAITING,
+)
+
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False, comment="the inbox row that brought it"),
+    sa.Column("channel", Text, nullable=False),
+    sa.Column("chat", Text, nullable=False),
+    sa.Column("account", Text, nullable=False),
+    sa.Column("url", Text, nullable=False),
+    sa.Column("due_at", Moment, nullable=False),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("lane", sa.SmallInteger, nullable=False),
+    sa.Column("channel", Text, nullable=False),
+    sa.Column("chat", Text, nullable=False),
+    sa.Column("grouped", sa.Boolean, nullable=False, default=False),
+    sa.Column("message", Text, nullable=False, comment="the template's name"),
+    sa.Column("text", Text, nullable=False),
+    sa.Column("buttons", Text, nullable=False, default="[]"),
+    sa.Column("photo", Text, comment="key in the photo store"),
+    sa.Column("wants_place", sa.Boolean, nullable=False, default=False),
+    sa.Column("report", Id),
+    sa.Column("key", Text, unique=True, comment="what can be promised only once"),
+    sa.Column("question", sa.Boolean, nullable=False, default=False, comment="a newer question replaces it"),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("due_at", Moment, nullable=False),
+    sa.Column("state", sa.SmallInteger, nullable=False, default=OutboxState.DUE),
+    sa.Column("lease_until", Moment),
+    sa.Column("tries", sa.SmallInteger, nullable=False, default=0),
+    sa.Column("sent_at", Moment),
+    sa.Column("platform_id", Text),
+    sa.Column("problem", Text),
+)
+sa.Index(
+    "ix_outbox_due",
+    outbox.c.channel,
+    outbox.c.lane,
+    outbox.c.id,
+    sqlite_where=outbox.c.state == OutboxState.DUE,
+    postgresql_where=outbox.c.state == OutboxState.DUE,
+)
+sa.Index(
+    "ix_outbox_chat_due",
+    outbox.c.channel,
+    outbox.c.chat,
+    sqlite_where=outbox.c.state == OutboxState.DUE,
+    postgresql_where=outbox.c.state == OutboxState.DUE,
+)
+sa.Index(
+    "ix_outbox_sending",
+    outbox.c.lease_until,
+    sqlite_where=outbox.c.state == OutboxState.SENDING,
+    postgresql_where=outbox.c.state == OutboxState.SENDING,
+)
+sa.Index(
+    "ix_outbox_answered",
+    outbox.c.channel,
+    outbox.c.chat,
+    outbox.c.platform_id,
+    sqlite_where=outbox.c.report.is_not(None),
+    postgresql_where=outbox.c.report.is_not(None),
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+bubbles = sa.Table(
+    "bubbles",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("seat", Text, nullable=False, comment="the chat on the local page"),
+    sa.Column("mine", sa.Boolean, nullable=False, comment="said by the person, not by the bot"),
+    sa.Column("author", Text, nullable=False, default=""),
+    sa.Column("text", Text, nullable=False),
+    sa.Column("buttons", Text, nullable=False, default="[]"),
+    sa.Column("photo", Text),
+    sa.Column("lat", sa.Double),
+    sa.Column("lon", sa.Double),
+    sa.Column("key", Text, nullable=False, unique=True),
+    sa.Column("at", Moment, nullable=False),
+)

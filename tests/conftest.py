@@ -1,0 +1,108 @@
+"""What many tests share: an open, migrated, empty database of each kind."""
+
+import asyncio
+import itertools
+import os
+import shutil
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from storage.database import Database
+from storage.migrate import upgrade
+from tests.postgres import Server, create_database, drop_database
+
+T = TypeVar("T")
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy: the migrations run once, not once a test."""
+    folder = tmp_path_factory.mktemp("template")
+    _run(_migrate(sqlite_url(folder)))
+    return _sqlite_file(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """One server for each pytest process; tests that want their own databases create them on it."""
+    server = Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: Server) -> Iterator[str]:
+    """The name of a migrated, empty PostgreSQL database to copy."""
+    name = _database_name("template")
+    _run(_migrate(_run(create_database(postgres_server.url, name))))
+    yield name
+    _run(drop_database(postgres_server.url, name))
+
+
+@pytest.fixture
+def sqlite_database_url(sqlite_template: Path, tmp_path: Path) -> str:
+    shutil.copyfile(sqlite_template, _sqlite_file(tmp_path))
+    return sqlite_url(tmp_path)
+
+
+@pytest.fixture
+def postgres_database_url(postgres_server: Server, postgres_template: str) -> Iterator[str]:
+    name = _database_name("test")
+    yield _run(create_database(postgres_server.url, name, postgres_template))
+    _run(drop_database(postgres_server.url, name))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """For tests that open the database themselves: several processes, a restart."""
+    url: str = request.getfixturevalue(f"{request.param}_database_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    db = Database(database_url)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+async def sqlite_database(sqlite_database_url: str) -> AsyncIterator[Database]:
+    """For what does not touch SQL itself: the quick one."""
+    db = Database(sqlite_database_url)
+    yield db
+    await db.close()
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{_sqlite_file(folder)}"
+
+
+def _sqlite_file(folder: Path) -> Path:
+    return folder / "anphuxanh.db"
+
+
+def _database_name(kind: str) -> str:
+    # The process id: several pytest processes may share the server of TEST_DATABASE_URL.
+    return f"anphuxanh_{kind}_{os.getpid()}_{next(_numbers)}"
+
+
+async def _migrate(url: str) -> None:
+    db = Database(url)
+    try:
+        await upgrade(db)
+    finally:
+        await db.close()
+
+
+def _run(work: Coroutine[object, object, T]) -> T:
+    """In a thread of its own: the test's event loop may be running already, and is left as it is."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
