@@ -1,23 +1,49 @@
 """The composition root: builds the parts, starts the loops, stops them in order."""
 
-from collections.abc import Awaitable, Callable, Iterable
+import asyncio
+import contextlib
+import fcntl
+import gc
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
-from bot.channels.base import Channel
+import structlog
+from aiohttp import web
+
+from bot import chatpage
+from bot.channels import maplinks
+from bot.channels.base import Channel, Received
+from bot.channels.telegram import Telegram
+from bot.channels.webchat import Seat, Webchat, seats_for
 from bot.clock import Clock
+from bot.config import ConfigError, Settings, load_commune
 from bot.conversation import Conversation
 from bot.core.commune import Commune, Point
+from bot.core.effects import Lane
 from bot.core.words import Lexicon
 from bot.delivery import Delivery
 from bot.fetching import Fetching
 from bot.handlers import World
 from bot.inbox import Inbox
 from bot.messages import Messages
-from bot.photos import Clean
+from bot.photos import Clean, Studio
 from bot.reminders import Reminders
+from bot.web import Figures, add_hook, application
+from storage import inbox, migrate, outbox, people, photos
 from storage.database import Database
 from storage.files import Files
+
+log = structlog.get_logger()
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Alerts and answers that wait longer than this mean that something is stuck.
+STUCK_S = 120.0
+STOP_S = 8.0
 
 
 class Cleaner(Protocol):
@@ -48,24 +74,197 @@ def build(
     """Put the parts together. They never call each other: each gets only a bell to ring."""
     by_name = {channel.name: channel for channel in channels}
     deliveries: dict[str, Delivery] = {}
-    parts: list[Parts] = []
 
     def after_commit(fetch: bool) -> None:
         for delivery in deliveries.values():
             delivery.wake()
         if fetch:
-            parts[0].fetching.wake()
+            fetching.wake()
 
     world = World(commune, Lexicon(commune))
     conversation = Conversation(db, world, Messages(), by_name, clock, after_commit)
     for name, channel in by_name.items():
         deliveries[name] = Delivery(db, channel, files, clock, conversation.wake)
-    made = Parts(
-        Inbox(db, clock, conversation.wake),
-        conversation,
-        deliveries,
-        Fetching(db, by_name, files, studio, follow, clock, conversation.wake),
-        Reminders(db, clock, conversation.wake),
+    fetching = Fetching(db, by_name, files, studio, follow, clock, conversation.wake)
+    reminders = Reminders(db, clock, conversation.wake)
+    return Parts(Inbox(db, clock, conversation.wake), conversation, deliveries, fetching, reminders)
+
+
+def open_database(settings: Settings) -> Database:
+    if settings.database_url is not None:
+        return Database(settings.database_url.get_secret_value())
+    return Database.in_folder(settings.data_dir)
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> "contextlib.AbstractContextManager[None]":
+    """One program on one SQLite file; a second one is refused at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "running.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"DATA_DIR: another bot is running on {folder}.") from None
+        yield
+
+
+def telegram_of(settings: Settings) -> Telegram | None:
+    if settings.telegram_bot_token is None:
+        return None
+    secret, proxy = settings.telegram_webhook_secret, settings.telegram_proxy
+    return Telegram(
+        token=settings.telegram_bot_token.get_secret_value(),
+        api_url=settings.telegram_api_url,
+        proxy=proxy.get_secret_value() if proxy is not None else None,
+        webhook_url=settings.telegram_webhook_url,
+        webhook_secret=secret.get_secret_value() if secret is not None else None,
+        overall=settings.telegram_rate,
+        chat=settings.telegram_chat_rate,
+        burst=settings.telegram_chat_burst,
+        group_minute=settings.telegram_group_rate,
     )
-    parts.append(made)
-    return made
+
+
+def wants_webchat(settings: Settings) -> bool:
+    """On by itself only while no platform is set; never on a host that others can reach, unless told."""
+    on = settings.webchat == "on" or (settings.webchat == "auto" and settings.telegram_bot_token is None)
+    if on and settings.http_host not in LOOPBACK and not settings.webchat_any_host:
+        raise ConfigError(
+            "HTTP_HOST: the local chat has no log-in; it runs on 127.0.0.1 unless WEBCHAT_ANY_HOST=true."
+        )
+    return on
+
+
+async def seat_people(db: Database, seats: Iterable[Seat], clock: Clock) -> None:
+    """The people of the local chat are members, and its room is bound, from the first start on."""
+    now = clock.ms()
+    for seat in seats:
+        chat = None if seat.group else seat.id
+        await db.write(lambda c, s=seat, chat=chat: people.meet(c, [("webchat", s.account, chat)], now))
+        if seat.unit is None or seat.role is None:
+            continue
+        person = f"webchat:{seat.account}"
+        await db.write(lambda c, s=seat, p=person: people.join(c, p, str(s.unit), str(s.role), s.name, now))
+        if seat.group:
+            await db.write(lambda c, s=seat, p=person: people.bind(c, "webchat", s.id, str(s.unit), p, now))
+
+
+async def recover(db: Database, clock: Clock) -> None:
+    """Nobody else runs on this SQLite file: what was being sent or fetched when we died is due again."""
+    if db.sqlite:
+        await db.write(lambda conn: outbox.release(conn, 2**62))
+        await db.write(lambda conn: photos.release(conn, clock.ms()))
+
+
+async def figures(db: Database, parts: Parts, clock: Clock) -> Figures:
+    """One look at everything; raises when the database cannot be written."""
+    await db.write(inbox.prove_writable)
+    async with db.read() as conn:
+        depth = await outbox.depth(conn)
+        unknown = await outbox.count_unknown(conn)
+        quarantined = await inbox.count_quarantined(conn)
+    now = clock.ms()
+    lanes = tuple((Lane(n).name.lower(), count, max(0.0, (now - due) / 1000)) for n, count, due in depth)
+    problems = [
+        f"outbox {lane}: the oldest of {count} waits for {seconds:.0f} s"
+        for lane, count, seconds in lanes
+        if lane in ("alert", "answer") and seconds > STUCK_S
+    ]
+    problems += [f"{name}: credentials refused" for name, d in parts.deliveries.items() if d.unauthorized]
+    return Figures(
+        lanes,
+        parts.inbox.received,
+        parts.inbox.repeated,
+        quarantined,
+        sum(d.floods for d in parts.deliveries.values()),
+        unknown,
+        tuple(problems),
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[int]:
+    """The whole program from its settings, for as long as the block lasts; yields the port it listens on."""
+    clock = clock or Clock()
+    commune = load_commune(settings.commune)
+    db, files, studio = open_database(settings), Files(settings.photos), Studio()
+    telegram, webchat = telegram_of(settings), None
+    async with contextlib.AsyncExitStack() as stack:
+        if db.sqlite:
+            stack.enter_context(only_one(settings.data_dir))
+        stack.push_async_callback(db.close)
+        stack.push_async_callback(studio.stop)
+        await migrate.upgrade(db)
+        await recover(db, clock)
+        if wants_webchat(settings):
+            seats = seats_for(commune)
+            webchat = Webchat(db, files, seats, clock.ms)
+            await seat_people(db, seats, clock)
+        channels: list[Channel] = [c for c in (telegram, webchat) if c is not None]
+        parts = build(db, commune, channels, files=files, studio=studio, follow=maplinks.follow, clock=clock)
+        app = application(partial(figures, db, parts, clock))
+        if webchat is not None:
+            _mount_page(app, webchat, parts, commune, settings)
+        if telegram is not None and settings.telegram_webhook_url is not None:
+            add_hook(app, "/telegram", telegram, parts.inbox)
+        loops = _loops(parts)
+        stack.push_async_callback(_stop, loops)
+        for channel in channels:
+            stack.push_async_callback(channel.stop)
+        port = await _listen(stack, app, settings)
+        for channel in channels:
+            await channel.start()
+        if telegram is not None and settings.telegram_webhook_url is None:
+            polling = asyncio.create_task(telegram.poll(partial(_store_polled, parts.inbox)))
+            stack.push_async_callback(_stop, [polling])
+        # What lives as long as the program need not be looked at by the collector: it helps the tail.
+        gc.collect()
+        gc.freeze()
+        log.info("ready", action="ready", port=port, channels=[c.name for c in channels])
+        yield port
+        log.info("stopping", action="stop")
+
+
+def _mount_page(
+    app: web.Application, webchat: Webchat, parts: Parts, commune: Commune, settings: Settings
+) -> None:
+    async def take(received: Received) -> None:
+        await parts.inbox.take("webchat", received)
+
+    chatpage.add_routes(app, channel=webchat, take=take, commune=commune, any_host=settings.webchat_any_host)
+
+
+async def _store_polled(box: Inbox, received: list[Received], malformed: list[bytes]) -> None:
+    taken = [box.take("telegram", one) for one in received]
+    aside = [box.set_aside_body("telegram", body, "malformed") for body in malformed]
+    await asyncio.gather(*taken, *aside)
+
+
+def _loops(parts: Parts) -> list["asyncio.Task[None]"]:
+    loops = [parts.conversation.run(), parts.fetching.run(), parts.reminders.run()]
+    loops += [delivery.run() for delivery in parts.deliveries.values()]
+    return [asyncio.create_task(loop) for loop in loops]
+
+
+async def _stop(tasks: list["asyncio.Task[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=STOP_S)
+
+
+async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, settings: Settings) -> int:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handler_cancellation=False)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, settings.http_host, settings.http_port, backlog=512)
+    await site.start()
+    return int(runner.addresses[0][1])
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    async with running(settings):
+        await stop.wait()

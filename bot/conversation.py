@@ -13,7 +13,7 @@ from bot import facts, perform
 from bot.channels.base import Channel, Malformed, Parsed
 from bot.clock import Clock
 from bot.core import session as talk
-from bot.core.effects import FileReport, KeepPhoto, FollowLink, Say, ShowPhotos
+from bot.core.effects import FileReport, FollowLink, KeepPhoto, Say, ShowPhotos
 from bot.core.events import Incoming
 from bot.core.message import Button
 from bot.core.session import Session

@@ -1,6 +1,7 @@
 """What arrived is stored before it is acknowledged; many arrivals at once share one commit."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,6 +16,8 @@ from storage.inbox import INTERNAL, Arrival
 
 # What the program tells itself comes through the same door, so that it is decided in order and never lost.
 _OWN = {"photo": PhotoReady, "link": LinkReady, "undelivered": Undelivered, "draft": DraftDue, "moved": Moved}
+# Of a payload that cannot be read, the beginning is enough to see what it was.
+KEPT_BYTES = 64 * 1024
 OwnEvent = PhotoReady | LinkReady | Undelivered | DraftDue | Moved
 
 
@@ -34,9 +37,12 @@ class Inbox:
             Arrival(channel, received.event, f"{channel}:{received.chat}", received.raw, self._clock.ms())
         )
 
-    async def set_aside(self, channel: str, event: str, raw: str, problem: str) -> None:
-        """Keep a payload nobody can read, where somebody sees it."""
+    async def set_aside_body(self, channel: str, body: bytes, problem: str) -> None:
+        """Keep a payload nobody can read, where somebody sees it; the same one twice is kept once."""
         self.malformed += 1
+        kept = body[:KEPT_BYTES]
+        raw = kept.decode("utf-8", "backslashreplace").replace("\0", "\\0")
+        event = f"malformed/{hashlib.sha256(body).hexdigest()}"
         await self._store(Arrival(channel, event, f"{channel}:?", raw, self._clock.ms(), problem))
 
     async def _store(self, arrival: Arrival) -> None:

@@ -115,7 +115,7 @@ class Studio:
         return answer.said
 
     async def _ready(self) -> tuple[StreamReader, StreamWriter]:
-        if self._worker is not None and self._worker.returncode is not None:
+        if self._worker is not None and _ended(self._worker.pid):
             await self._drop()
         if self._worker is None:
             await self._start()
@@ -149,6 +149,14 @@ class Studio:
         with suppress(ConnectionError):
             await writer.wait_closed()
         return await worker.wait()
+
+
+def _ended(child: int) -> bool:
+    """Asked of the kernel: the event loop hears of an end only later, and the next photo would pay for it."""
+    try:
+        return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def _pipes(worker: Process | None) -> tuple[StreamReader, StreamWriter]:

@@ -7,12 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import insert
-from storage.tables import InboxState, inbox, sessions
+from storage.tables import InboxState, counters, inbox, sessions
 
 # The channel name of what the program tells itself (a photo is ready, a message was refused).
 INTERNAL = "internal"
 # Written into the statement: a bound value would keep the database from using the partial index.
 NEW = sa.literal_column(str(InboxState.NEW))
+QUARANTINED = sa.literal_column(str(InboxState.QUARANTINED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +95,15 @@ async def quarantine(conn: AsyncConnection, row: int, problem: str) -> None:
 async def count_waiting(conn: AsyncConnection) -> int:
     query = sa.select(sa.func.count()).select_from(inbox).where(inbox.c.state == NEW)
     return int((await conn.execute(query)).scalar_one())
+
+
+async def count_quarantined(conn: AsyncConnection) -> int:
+    query = sa.select(sa.func.count()).select_from(inbox).where(inbox.c.state == QUARANTINED)
+    return int((await conn.execute(query)).scalar_one())
+
+
+async def prove_writable(conn: AsyncConnection) -> None:
+    """Write and commit something that changes nothing: a full or read-only disk raises here."""
+    row = {"name": "alive", "value": 1}
+    statement = insert(conn, counters).values(**row)
+    await conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": 1}))

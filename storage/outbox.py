@@ -103,9 +103,7 @@ async def release(conn: AsyncConnection, before: int) -> int:
 
 
 async def next_due(conn: AsyncConnection, channel: str) -> int | None:
-    query = sa.select(sa.func.min(outbox.c.due_at)).where(
-        outbox.c.channel == channel, outbox.c.state == DUE
-    )
+    query = sa.select(sa.func.min(outbox.c.due_at)).where(outbox.c.channel == channel, outbox.c.state == DUE)
     due: int | None = (await conn.execute(query)).scalar()
     return due
 

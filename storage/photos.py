@@ -75,6 +75,12 @@ async def retry_at(conn: AsyncConnection, photo: int, due: int) -> None:
     await conn.execute(sa.update(photos).where(photos.c.id == photo).values(due_at=due))
 
 
+async def release(conn: AsyncConnection, now: int) -> None:
+    """Whoever fetched these is gone: they are due now."""
+    await conn.execute(sa.update(photos).where(photos.c.state == WAITING).values(due_at=now))
+    await conn.execute(sa.update(links).values(due_at=now))
+
+
 async def next_due(conn: AsyncConnection) -> int | None:
     query = sa.select(sa.func.min(photos.c.due_at)).where(photos.c.state == WAITING)
     found = (await conn.execute(query)).scalar()

@@ -51,6 +51,12 @@ sa.Index(
     sqlite_where=inbox.c.state == InboxState.NEW,
     postgresql_where=inbox.c.state == InboxState.NEW,
 )
+sa.Index(
+    "ix_inbox_quarantined",
+    inbox.c.id,
+    sqlite_where=inbox.c.state == InboxState.QUARANTINED,
+    postgresql_where=inbox.c.state == InboxState.QUARANTINED,
+)
 
 sessions = sa.Table(
     "sessions",
@@ -274,6 +280,12 @@ sa.Index(
     outbox.c.lease_until,
     sqlite_where=outbox.c.state == OutboxState.SENDING,
     postgresql_where=outbox.c.state == OutboxState.SENDING,
+)
+sa.Index(
+    "ix_outbox_unknown",
+    outbox.c.id,
+    sqlite_where=outbox.c.state == OutboxState.UNKNOWN,
+    postgresql_where=outbox.c.state == OutboxState.UNKNOWN,
 )
 sa.Index(
     "ix_outbox_answered",

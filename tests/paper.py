@@ -45,8 +45,7 @@ from storage.files import Files
 
 ROOT = Path(__file__).parent.parent
 KINDS: dict[str, type[Any]] = {
-    cls.__name__: cls
-    for cls in (Words, Edited, Pressed, PlaceSent, Unsupported, Entered, Left, Moved)
+    cls.__name__: cls for cls in (Words, Edited, Pressed, PlaceSent, Unsupported, Entered, Left, Moved)
 }
 
 
@@ -98,9 +97,7 @@ class Paper:
     def parse(self, raw: str) -> Parsed | None:
         found = json.loads(raw)
         address = Address("paper", found["chat"], found["group"])
-        return Parsed(
-            address, found["account"], _event(found["event"]), found["name"], found.get("replied")
-        )
+        return Parsed(address, found["account"], _event(found["event"]), found["name"], found.get("replied"))
 
     async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
         if self.down:

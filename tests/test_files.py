@@ -52,6 +52,11 @@ def _bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Files:
     return Files("s3://photos/commune/one")
 
 
+def _listing(endpoint: str) -> bytes:
+    with urlopen(f"{endpoint}/photos?list-type=2") as answer:
+        return bytes(answer.read())
+
+
 def _names(folder: Path) -> set[str]:
     """Everything below a folder, as relative paths."""
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
@@ -95,8 +100,7 @@ async def test_foreign_keys_are_refused(tmp_path: Path, key: str) -> None:
 
 async def test_the_bucket_keeps_the_prefix(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
     await _bucket(s3, monkeypatch).put("prefixed.jpg", b"x")
-    with urlopen(f"{s3}/photos?list-type=2") as listing:
-        assert b"<Key>commune/one/prefixed.jpg</Key>" in listing.read()
+    assert b"<Key>commune/one/prefixed.jpg</Key>" in _listing(s3)
 
 
 async def test_folders_are_named_three_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
 """Photos: what is kept is upright, small and nothing but pixels; what is not is refused without harm."""
 
 import asyncio
-import contextlib
 import io
 import os
 import random
@@ -15,7 +14,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from PIL import Image, ImageCms, PngImagePlugin
 
@@ -145,7 +143,7 @@ async def test_the_longest_side_is_at_most_1600(
     studio: Studio, size: tuple[int, int], kept: tuple[int, int]
 ) -> None:
     for form in ("JPEG", "PNG"):
-        photo = await studio.clean(encoded(corners(size), form))
+        photo = await studio.clean(encoded(corners(size), form, compress_level=1))
         assert (photo.width, photo.height) == kept
 
 
@@ -155,16 +153,14 @@ async def test_colours_come_out_as_they_looked(studio: Studio) -> None:
     deep = Image.new("I;16", (64, 64), 128 * 257)
     ink = Image.new("CMYK", (64, 64), (0, 255, 255, 0))
     grey = Image.new("LA", (64, 64), (0, 0))
+    dim = Image.new("L", (64, 64), 200)
     assert pixel(await studio.clean(encoded(clear, "PNG"))) == WHITE
     assert pixel(await studio.clean(encoded(clear, "WEBP", lossless=True))) == WHITE
     assert pixel(await studio.clean(encoded(palette, "PNG"))) == WHITE
     assert pixel(await studio.clean(encoded(grey, "PNG"))) == WHITE
     assert distance((128, 128, 128), pixel(await studio.clean(encoded(deep, "PNG")))) <= 6
     assert distance((255, 0, 0), pixel(await studio.clean(encoded(ink, "JPEG")))) <= 12
-    assert (
-        distance((200, 200, 200), pixel(await studio.clean(encoded(Image.new("L", (9, 9), 200), "JPEG"))))
-        <= 6
-    )
+    assert distance((200, 200, 200), pixel(await studio.clean(encoded(dim, "JPEG")))) <= 6
 
 
 async def test_a_foreign_colour_profile_is_applied(studio: Studio) -> None:
@@ -175,13 +171,7 @@ async def test_a_foreign_colour_profile_is_applied(studio: Studio) -> None:
         swapped = swapped.replace(name, bytes(len(name)))
     for form in ("JPEG", "PNG", "WEBP"):
         told = await studio.clean(encoded(Image.new("RGB", (64, 64), RED), form, icc_profile=swapped))
-        assert distance(pixel_tuple(told), (30, 220, 30)) < 60
-
-
-def pixel_tuple(photo: Clean) -> tuple[int, ...]:
-    value = pixel(photo)
-    assert isinstance(value, tuple)
-    return value
+        assert distance((30, 220, 30), pixel(told)) < 60
 
 
 async def test_mpo_of_a_phone_is_a_jpeg(studio: Studio) -> None:
@@ -357,9 +347,9 @@ def big_heic() -> bytes:
 
 
 REFUSED: dict[str, tuple[Callable[[], bytes], set[str]]] = {
-    "png 9400": (lambda: encoded(Image.new("1", (9400, 9400)), "PNG"), {"too_big"}),
-    "png 13000": (lambda: encoded(Image.new("1", (13000, 13000)), "PNG"), {"too_big"}),
-    "png 20000": (lambda: encoded(Image.new("1", (20000, 20000)), "PNG"), {"too_big"}),
+    "png 9400": (lambda: encoded(Image.new("1", (9400, 9400)), "PNG", compress_level=1), {"too_big"}),
+    "png 13000": (lambda: encoded(Image.new("1", (13000, 13000)), "PNG", compress_level=1), {"too_big"}),
+    "png 20000": (lambda: encoded(Image.new("1", (20000, 20000)), "PNG", compress_level=1), {"too_big"}),
     "png thin": (lambda: png_of(1, 2**31 - 1), {"too_big", "broken"}),
     "png text bomb": (zipped_text_bomb, {"broken", "too_big"}),
     "jpeg 65000": (lambda: jpeg_of(65000, 65000), {"too_big"}),
@@ -411,12 +401,12 @@ async def test_cut_or_flipped_bytes_harm_nobody(studio: Studio, form: str) -> No
     data = heic(image) if form == "HEIC" else encoded(image, form)
     chance = random.Random(form)
     for percent in range(1, 100, 4):
-        await outcome(studio, data[: len(data) * percent // 100])
+        assert await outcome(studio, data[: len(data) * percent // 100]) in ("", *PROBLEMS)
     for _ in range(60):
         flipped = bytearray(data)
         for _ in range(3):
             flipped[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
-        await outcome(studio, bytes(flipped))
+        assert await outcome(studio, bytes(flipped)) in ("", *PROBLEMS)
     assert await outcome(studio, data) == ""
 
 
@@ -431,7 +421,6 @@ async def outcome(studio: Studio, data: bytes) -> str:
     try:
         await studio.clean(data)
     except PhotoTrouble as trouble:
-        assert trouble.problem in PROBLEMS
         return trouble.problem
     return ""
 
@@ -443,6 +432,16 @@ async def started(studio: Studio) -> int:
     await studio.clean(encoded(corners(), "JPEG"))
     assert studio.pid is not None
     return studio.pid
+
+
+def wait_for_end(pid: int) -> None:
+    handle = os.pidfd_open(pid)
+    assert select.select([handle], [], [], 10)[0]
+    os.close(handle)
+
+
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 async def test_a_worker_killed_over_a_photo_costs_that_photo_only(studio: Studio) -> None:
@@ -462,18 +461,17 @@ async def test_a_worker_killed_over_a_photo_costs_that_photo_only(studio: Studio
 async def test_a_worker_killed_between_photos_costs_none(studio: Studio) -> None:
     worker = await started(studio)
     os.kill(worker, signal.SIGKILL)
-    gone(worker)
-    results = [await outcome(studio, encoded(corners(), "JPEG")) for _ in range(2)]
-    assert results[-1] == ""
+    wait_for_end(worker)
+    assert await outcome(studio, encoded(corners(), "JPEG")) == ""
     assert studio.pid != worker
 
 
 async def test_a_worker_that_hangs_is_too_slow() -> None:
-    studio = Studio(seconds=0.4)
+    studio = Studio(seconds=0.7)
     worker = await started(studio)
     os.kill(worker, signal.SIGSTOP)
     assert await outcome(studio, encoded(corners(), "JPEG")) == "too_slow"
-    assert not psutil.pid_exists(worker)
+    assert not exists(worker)
     assert await outcome(studio, encoded(corners(), "JPEG")) == ""
     await studio.stop()
 
@@ -483,7 +481,7 @@ async def test_a_cancelled_photo_leaves_a_working_studio(studio: Studio) -> None
     os.kill(worker, signal.SIGSTOP)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(studio.clean(encoded(corners(), "JPEG")), 0.05)
-    assert not psutil.pid_exists(worker)
+    assert not exists(worker)
     assert await outcome(studio, encoded(corners(), "JPEG")) == ""
 
 
@@ -514,7 +512,7 @@ async def test_stop_ends_the_worker_and_may_be_repeated(studio: Studio) -> None:
     await studio.stop()
     await studio.stop()
     assert studio.pid is None
-    assert not psutil.pid_exists(worker)
+    assert not exists(worker)
 
 
 async def test_a_worker_that_cannot_start_is_nobodys_photo(
@@ -550,8 +548,14 @@ async def test_a_worker_taken_over_is_not_believed(
 async def test_the_worker_gets_no_secrets(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_TOKEN", "a secret of the bot")
     worker = await started(studio)
-    assert "TELEGRAM_TOKEN" not in psutil.Process(worker).environ()
-    assert set(psutil.Process(worker).environ()) <= {*photos.ENVIRONMENT, *photos.PASSED_ON}
+    assert environment(worker) <= {*photos.ENVIRONMENT, *photos.PASSED_ON}
+    assert "PATH" in environment(worker)
+
+
+def environment(pid: int) -> set[str]:
+    """The names a process was started with."""
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return {pair.partition("=")[0] for pair in pairs if pair}
 
 
 ATTEMPTS = """
@@ -617,14 +621,6 @@ def test_the_worker_ends_with_a_killed_bot_and_the_bot_never_loads_pillow() -> N
     assert ended
 
 
-def gone(pid: int) -> None:
-    """Wait until a process has ended (or is already forgotten)."""
-    with contextlib.suppress(ProcessLookupError):
-        handle = os.pidfd_open(pid)
-        select.select([handle], [], [], 10)
-        os.close(handle)
-
-
 def test_both_sides_speak_the_same_protocol() -> None:
     assert photos.ANSWER.format == photo_worker.ANSWER.format
     assert photos.LENGTH.format == photo_worker.LENGTH.format
@@ -637,8 +633,12 @@ def test_both_sides_speak_the_same_protocol() -> None:
 
 def peak(studio: Studio) -> int:
     """Bytes the worker held at most."""
-    status = Path(f"/proc/{studio.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    return memory(studio.pid, "VmHWM")
+
+
+def memory(pid: int | None, name: str) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split(f"{name}:")[1].split()[0]) * 1024
 
 
 def wide(size: tuple[int, int]) -> Image.Image:
@@ -673,7 +673,7 @@ async def test_the_largest_photos_fit_into_256_megabytes(studio: Studio, name: s
 async def test_the_bot_does_not_grow(studio: Studio) -> None:
     data = encoded(scene((4032, 3024)), "JPEG", quality=95)
     await studio.clean(data)
-    before = psutil.Process().memory_info().rss
+    before = memory(os.getpid(), "VmRSS")
     for _ in range(20):
         await studio.clean(data)
-    assert psutil.Process().memory_info().rss - before <= 20 * MB
+    assert memory(os.getpid(), "VmRSS") - before <= 20 * MB

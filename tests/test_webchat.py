@@ -125,6 +125,7 @@ def test_the_room_is_a_group_with_a_speaker(channel: Webchat) -> None:
 MALFORMED = [
     b"",
     b"\xff\xfe",
+    '{"key": "key-0001"}'.encode("utf-16"),
     b"[" * 100_000,
     b'"words"',
     b"[]",
@@ -430,6 +431,13 @@ async def test_a_photo_too_big_is_refused_with_a_sentence(door: Door) -> None:
     assert (
         await door.client.post("/chat/dan-1/photo", data=form("key-0001", bytes(MAX_PHOTO)))
     ).status == 200
+
+
+async def test_a_photo_that_was_erased_leaves_a_placeholder(door: Door, files: Files) -> None:
+    await door.client.post("/chat/dan-1/photo", data=form("key-0001", picture("JPEG")))
+    await files.delete("webchat/in/dan-1/key-0001")
+    [bubble] = await door.shown()
+    assert (await door.client.get(f"/chat/photo/{bubble['id']}")).content_type == "image/svg+xml"
 
 
 async def test_an_empty_photo_and_a_missing_one(door: Door) -> None:

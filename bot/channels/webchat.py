@@ -122,9 +122,13 @@ class Webchat:
         self._listeners: set[asyncio.Event] = set()
 
     def receive(self, body: bytes) -> Received:
-        post = _read(body)
+        try:
+            raw = body.decode()
+        except UnicodeDecodeError as error:
+            raise Malformed("not UTF-8") from error
+        post = _read(raw)
         seat = self._seat(post.seat)
-        return Received(event=f"{seat.id}:{post.key}", chat=seat.id, raw=body.decode())
+        return Received(event=f"{seat.id}:{post.key}", chat=seat.id, raw=raw)
 
     def parse(self, raw: str) -> Parsed | None:
         post = _read(raw)
@@ -238,7 +242,7 @@ class Webchat:
             return await bubbles.before(conn, seat, first, limit)
 
     async def picture(self, bubble: int) -> tuple[Bubble, bytes] | None:
-        """A bubble's picture; None when there is no such bubble, picture or file."""
+        """A bubble with its picture, empty when the file is gone; None when there never was one."""
         async with self._db.read() as conn:
             found = await bubbles.one(conn, bubble)
         if found is None or found.photo is None:
@@ -246,7 +250,7 @@ class Webchat:
         try:
             return found, await self._files.get(found.photo)
         except FileNotFoundError:
-            return None
+            return found, b""
 
     @property
     def listeners(self) -> int:
@@ -326,9 +330,9 @@ async def _label(conn: AsyncConnection, post: Post, action: str) -> str:
     return labels[0] if labels else action
 
 
-def _read(body: bytes | str) -> Post:
+def _read(raw: str) -> Post:
     try:
-        payload = json.loads(body)
+        payload = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise Malformed("not JSON") from error
     key = _string(payload, "key")

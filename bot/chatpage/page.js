@@ -518,6 +518,8 @@ async function deliver(seat, pending) {
   try {
     const answered = await fetch(`/chat/${encodeURIComponent(seat.id)}/${pending.verb}`, request(pending));
     if (answered.ok) return pending.element.classList.add("sent");
+    // What was refused once will be refused again: only a person may insist.
+    pending.refused = answered.status < 500;
     sentence = (await answered.json()).sentence ?? sentence;
   } catch {
     // No connection, or no answer in time: it stays on the page with the same key.
@@ -532,18 +534,24 @@ function request({ key, verb, fields, file }) {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ key, ...fields }),
-      signal: AbortSignal.timeout(TIMEOUT.text),
+      signal: within(TIMEOUT.text),
     };
   }
   const body = new FormData();
   for (const [name, value] of Object.entries({ key, ...fields })) body.append(name, value);
   body.append("photo", file, "photo");
-  return { method: "POST", body, signal: AbortSignal.timeout(TIMEOUT.photo) };
+  return { method: "POST", body, signal: within(TIMEOUT.photo) };
+}
+
+// Telephones that are older than AbortSignal.timeout wait as long as the network does.
+function within(milliseconds) {
+  return AbortSignal.timeout?.(milliseconds);
 }
 
 function dropPending(seat, pending) {
   seat.pending = seat.pending.filter((other) => other !== pending);
   pending.element.remove();
+  if (pending.look.local) URL.revokeObjectURL(pending.look.local);
   keepPending();
 }
 
@@ -574,7 +582,7 @@ function connected(up) {
   if (!up) return;
   for (const seat of seats.values()) {
     for (const pending of seat.pending) {
-      if (pending.element.classList.contains("lost")) resend(seat, pending);
+      if (pending.element.classList.contains("lost") && !pending.refused) resend(seat, pending);
     }
   }
 }

@@ -531,6 +531,10 @@ class _Places:
                 found.update(dict.fromkeys(self._fuzzy[name] for name, _, _ in near))
         return tuple(found)
 
+    def is_kind(self, token: Token) -> bool:
+        """A word that a village's name follows."""
+        return token.plain in self._kinds
+
     def leads(self, token: Token) -> bool:
         return _fits(token, self._before)
 
@@ -593,7 +597,7 @@ class _Landmark:
     def _opens(self, mark: _Match) -> bool:
         """A bare first syllable is mostly something else: `ho do rac` is `họ`, not a lake."""
         alone = mark.end == 1 < len(self._said) and not self._said[0].typed
-        return alone and self._open(1) and self._same_clause(1)
+        return alone and self._same_clause(1) and not self._words.is_kind(self._said[1])
 
     def rest(self) -> str:
         """The longest run of words that is neither the village nor small talk."""

@@ -9,6 +9,7 @@ from bot.core.events import (
     DraftDue,
     Edited,
     Entered,
+    Incoming,
     Left,
     LinkReady,
     Moved,
@@ -20,7 +21,6 @@ from bot.core.events import (
     Unsupported,
     Words,
 )
-from bot.core.events import Incoming
 from bot.core.facts import Facts, Needs
 from bot.core.invite import digest
 from bot.core.message import Button
@@ -34,7 +34,22 @@ __all__ = ["Decision", "Talk", "World", "decide", "needs", "read_press"]
 _LOOSE_CODE = re.compile(r"\b[a-z]{2} ?\d{2} ?\d{1,5}\b")
 DUTY_VERBS = ("take", "done", "out")
 JUDGING = ("good", "bad")
-FORM_VERBS = ("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel")
+FORM_VERBS = (
+    "f",
+    "c",
+    "kinds",
+    "u",
+    "us",
+    "map",
+    "no",
+    "edit",
+    "ed",
+    "keep",
+    "priv",
+    "add",
+    "send",
+    "cancel",
+)
 
 
 def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) -> Incoming:

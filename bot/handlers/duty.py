@@ -17,7 +17,7 @@ from bot.core.report import (
     Report,
     may_follow,
 )
-from bot.core.session import FORWARDED_MAX, WORDS_MAX, Closing
+from bot.core.session import WORDS_MAX, Closing
 from bot.core.text import clip
 from bot.handlers.filing import ears_of
 from bot.handlers.talk import Decision, Talk, about

@@ -1,0 +1,124 @@
+"""The doors: webhooks, health, metrics. A body is stored before it is answered."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from bot.channels.base import Malformed, Received
+from bot.inbox import Inbox
+
+log = structlog.get_logger()
+
+# Telegram's own server drops updates over 64 KiB (tdlib/telegram-bot-api, Client.cpp).
+BODY_MAX = 256 * 1024
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What /metrics and /readyz show. Lanes as (lane, waiting, seconds the oldest is overdue)."""
+
+    lanes: tuple[tuple[str, int, float], ...] = ()
+    updates: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+    floods: int = 0
+    unknown: int = 0
+    problems: tuple[str, ...] = ()
+
+
+Look = Callable[[], Awaitable[Figures]]
+
+
+class Hook(Protocol):
+    """A channel that posts to us."""
+
+    name: str
+
+    def verify(self, secret_header: str | None) -> bool: ...
+
+    def receive(self, body: bytes) -> Received: ...
+
+    def answer(self, raw: str) -> dict[str, str] | None: ...
+
+
+def application(look: Look) -> web.Application:
+    app = web.Application(client_max_size=BODY_MAX)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        try:
+            problems = (await look()).problems
+        except Exception as error:
+            log.exception("not ready", action="not_ready")
+            problems = (f"database: {type(error).__name__}",)
+        status = 503 if problems else 200
+        return web.json_response({"ready": not problems, "problems": problems}, status=status)
+
+    async def metrics(_: web.Request) -> web.Response:
+        registry = CollectorRegistry()
+        registry.register(_Snapshot(await look()))
+        return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    return app
+
+
+class _Snapshot:
+    """One look at the program, as prometheus-client collects it."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> list[Metric]:
+        seen = self._figures
+        depth = GaugeMetricFamily("outbox_depth", "Messages waiting.", labels=["lane"])
+        oldest = GaugeMetricFamily("outbox_oldest_seconds", "How overdue the oldest is.", labels=["lane"])
+        for lane, waiting, seconds in seen.lanes:
+            depth.add_metric([lane], waiting)
+            oldest.add_metric([lane], seconds)
+        return [
+            depth,
+            oldest,
+            CounterMetricFamily("updates", "Events stored.", value=seen.updates),
+            CounterMetricFamily("duplicates", "Events delivered again.", value=seen.duplicates),
+            CounterMetricFamily("quarantined", "Events set aside.", value=seen.quarantined),
+            CounterMetricFamily("platform_429", "Times a platform said wait.", value=seen.floods),
+            CounterMetricFamily("send_unknown", "Messages perhaps sent.", value=seen.unknown),
+        ]
+
+
+def add_hook(app: web.Application, path: str, hook: Hook, inbox: Inbox) -> None:
+    """Mount a platform's webhook: 403 without the secret, 200 once stored (or set aside), 503 if it cannot be."""
+
+    async def post(request: web.Request) -> web.Response:
+        if not hook.verify(request.headers.get(SECRET_HEADER)):
+            return web.Response(status=403)
+        body = await request.read()
+        try:
+            received = hook.receive(body)
+        except Malformed as error:
+            await inbox.set_aside_body(hook.name, body, str(error))
+            return web.Response()
+        try:
+            await inbox.take(hook.name, received)
+        except Exception:
+            # An honest "not now": the platform keeps it and comes again.
+            log.exception("could not store", action="store_failed", channel=hook.name)
+            return web.Response(status=503)
+        answer = hook.answer(received.raw)
+        if answer is None:
+            return web.Response()
+        return web.Response(text=json.dumps(answer), content_type="application/json")
+
+    app.router.add_post(path, post)
