@@ -5,33 +5,33 @@ import contextlib
 import fcntl
 import gc
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import structlog
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import chatpage
 from bot.channels import maplinks
 from bot.channels.base import Channel, Received
 from bot.channels.telegram import Telegram
 from bot.channels.webchat import Seat, Webchat, seats_for
-from bot.clock import Clock
+from bot.clock import Clock, SystemClock
 from bot.config import ConfigError, Settings, load_commune
 from bot.conversation import Conversation
 from bot.core.commune import Commune, Point
 from bot.core.effects import Lane
 from bot.core.words import Lexicon
 from bot.delivery import Delivery
-from bot.fetching import Fetching
+from bot.fetching import Cleaner, Fetching
 from bot.handlers import World
 from bot.inbox import Inbox
 from bot.messages import Messages
-from bot.photos import Clean, Studio
+from bot.photos import Studio
 from bot.reminders import Reminders
 from bot.web import Figures, add_hook, application
 from storage import inbox, migrate, outbox, people, photos
@@ -44,12 +44,6 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Alerts and answers that wait longer than this mean that something is stuck.
 STUCK_S = 120.0
 STOP_S = 8.0
-
-
-class Cleaner(Protocol):
-    async def clean(self, data: bytes) -> Clean: ...
-
-    async def stop(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -97,7 +91,7 @@ def open_database(settings: Settings) -> Database:
 
 
 @contextlib.contextmanager
-def only_one(folder: Path) -> "contextlib.AbstractContextManager[None]":
+def only_one(folder: Path) -> Iterator[None]:
     """One program on one SQLite file; a second one is refused at once."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "running.lock").open("w") as file:
@@ -117,7 +111,7 @@ def telegram_of(settings: Settings) -> Telegram | None:
         api_url=settings.telegram_api_url,
         proxy=proxy.get_secret_value() if proxy is not None else None,
         webhook_url=settings.telegram_webhook_url,
-        webhook_secret=secret.get_secret_value() if secret is not None else None,
+        webhook_secret=secret.get_secret_value() if secret is not None else "",
         overall=settings.telegram_rate,
         chat=settings.telegram_chat_rate,
         burst=settings.telegram_chat_burst,
@@ -129,24 +123,25 @@ def wants_webchat(settings: Settings) -> bool:
     """On by itself only while no platform is set; never on a host that others can reach, unless told."""
     on = settings.webchat == "on" or (settings.webchat == "auto" and settings.telegram_bot_token is None)
     if on and settings.http_host not in LOOPBACK and not settings.webchat_any_host:
-        raise ConfigError(
-            "HTTP_HOST: the local chat has no log-in; it runs on 127.0.0.1 unless WEBCHAT_ANY_HOST=true."
-        )
+        raise ConfigError("HTTP_HOST: the local chat knows no log-in: 127.0.0.1, or WEBCHAT_ANY_HOST=true.")
     return on
 
 
 async def seat_people(db: Database, seats: Iterable[Seat], clock: Clock) -> None:
     """The people of the local chat are members, and its room is bound, from the first start on."""
     now = clock.ms()
-    for seat in seats:
-        chat = None if seat.group else seat.id
-        await db.write(lambda c, s=seat, chat=chat: people.meet(c, [("webchat", s.account, chat)], now))
-        if seat.unit is None or seat.role is None:
-            continue
-        person = f"webchat:{seat.account}"
-        await db.write(lambda c, s=seat, p=person: people.join(c, p, str(s.unit), str(s.role), s.name, now))
-        if seat.group:
-            await db.write(lambda c, s=seat, p=person: people.bind(c, "webchat", s.id, str(s.unit), p, now))
+
+    async def work(conn: AsyncConnection) -> None:
+        for seat in seats:
+            await people.meet(conn, [("webchat", seat.account, None if seat.group else seat.id)], now)
+            person = f"webchat:{seat.account}"
+            if seat.unit is None or seat.role is None:
+                continue
+            await people.join(conn, person, seat.unit, seat.role, seat.name, now)
+            if seat.group:
+                await people.bind(conn, "webchat", seat.id, seat.unit, person, now)
+
+    await db.write(work)
 
 
 async def recover(db: Database, clock: Clock) -> None:
@@ -185,7 +180,7 @@ async def figures(db: Database, parts: Parts, clock: Clock) -> Figures:
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[int]:
     """The whole program from its settings, for as long as the block lasts; yields the port it listens on."""
-    clock = clock or Clock()
+    clock = clock or SystemClock()
     commune = load_commune(settings.commune)
     db, files, studio = open_database(settings), Files(settings.photos), Studio()
     telegram, webchat = telegram_of(settings), None

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bot import app as program
-from bot.clock import Clock
+from bot.clock import SystemClock
 from bot.config import ConfigError, Settings, load_commune, load_settings
 from bot.core.commune import Commune
 from bot.core.invite import LIFE_MS, ROLES, SYMBOLS, digest, spell
@@ -124,7 +124,7 @@ def invite(
     while symbols.isalpha():
         # A code without a digit could be a word of the talk.
         symbols = "".join(secrets.choice(SYMBOLS) for _ in range(8))
-    code, now = spell(symbols), Clock().ms()
+    code, now = spell(symbols), SystemClock().ms()
 
     async def work(db: Database) -> None:
         await db.write(lambda c: people.make_invite(c, digest(code), unit, role, now, now + LIFE_MS))
@@ -154,7 +154,7 @@ def remove(member: Annotated[int, typer.Argument(help="the number that `members`
     """Remove a member; their buttons stop working at once."""
 
     async def work(db: Database) -> bool:
-        return await db.write(lambda conn: people.remove(conn, member, Clock().ms()))
+        return await db.write(lambda conn: people.remove(conn, member, SystemClock().ms()))
 
     if not _with_database(_settings(), work):
         raise _fail("unknown_member", member=member)
@@ -198,7 +198,7 @@ def doctor() -> None:
 
 @app.command()
 def backup(folder: Annotated[Path, typer.Argument(help="a folder to write into")]) -> None:
-    """A consistent copy of the SQLite database beside a running bot. Photos are files: copy their folder too."""
+    """Copy the SQLite database beside a running bot. Photos are files: copy their folder too."""
     settings = _settings()
     if settings.database_url is not None:
         raise _fail("backup_postgres")
@@ -206,7 +206,7 @@ def backup(folder: Annotated[Path, typer.Argument(help="a folder to write into")
     if not source.exists():
         raise _fail("no_database", path=str(source))
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"anphuxanh-{Clock().now():%Y%m%d-%H%M%S}.db"
+    target = folder / f"anphuxanh-{SystemClock().now():%Y%m%d-%H%M%S}.db"
     with sqlite3.connect(f"file:{source}?mode=ro", uri=True) as db, sqlite3.connect(target) as copy:
         db.backup(copy)
     os.chmod(target, 0o600)

@@ -2,10 +2,21 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Protocol
 
 
-class Clock:
-    """Wall time for what people see, monotonic time for waiting."""
+class Clock(Protocol):
+    """Wall time for what people see, monotonic time (seconds) for waiting."""
+
+    def now(self) -> datetime: ...
+
+    def ms(self) -> int: ...
+
+    def monotonic(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's own clocks."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -18,12 +18,12 @@ from bot.core.events import Incoming
 from bot.core.message import Button
 from bot.core.session import Session
 from bot.handlers import Decision, World, decide, needs, questions_dropped, read_press
-from bot.inbox import INTERNAL, parse_own
+from bot.inbox import parse_own
 from bot.messages import Messages
 from bot.perform import Done, Spoken
 from storage import inbox, offers, sessions
 from storage.database import Conflict, Database
-from storage.inbox import Stored
+from storage.inbox import INTERNAL, Stored
 
 log = structlog.get_logger()
 
@@ -201,7 +201,7 @@ class Conversation:
     def _spoken(
         self, incoming: Incoming, person: str, decision: Decision, code: str | None, *, more: bool
     ) -> Done:
-        effects = tuple(questions_dropped(decision.effects)) if more else decision.effects
+        effects = questions_dropped(decision.effects) if more else decision.effects
         spoken, captions = [], {}
         for effect in effects:
             if isinstance(effect, Say):

@@ -80,7 +80,7 @@ async def _one(
         values["open_here"] = tuple(_as_report(row) for row in rows)
     if need.unheard:
         rows = await reports.unheard(conn, UNHEARD_SHOWN)
-        values["unheard"] = tuple(_as_report(row) for row in rows)
+        values["unheard"] = tuple([_as_report(row, await photos.count_of(conn, row.id)) for row in rows])
     if need.invite is not None:
         values["invite"] = await _invite(conn, need.invite, incoming)
     if need.desk_of_report:

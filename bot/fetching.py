@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.core.commune import Point
 from bot.core.events import Address, FileRef, LinkReady, PhotoReady
 from bot.inbox import own_arrival
-from bot.photos import Clean, PhotoTrouble, Studio
+from bot.photos import Clean, PhotoTrouble
 from storage import inbox, photos
 from storage.database import Database
 from storage.files import Files
@@ -28,6 +28,15 @@ TRIES = 6
 BACKOFF_FIRST_MS = 5_000
 IDLE_LOOK_S = 10.0
 
+
+class Cleaner(Protocol):
+    """What makes a clean picture of bytes, or raises PhotoTrouble."""
+
+    async def clean(self, data: bytes) -> Clean: ...
+
+    async def stop(self) -> None: ...
+
+
 Follow = Callable[[str], Awaitable[Point | None]]
 
 
@@ -39,7 +48,7 @@ class Fetching:
         db: Database,
         channels: Mapping[str, Channel],
         files: Files,
-        studio: Studio,
+        studio: Cleaner,
         follow: Follow,
         clock: Clock,
         told: Callable[[], None],
@@ -97,6 +106,10 @@ class Fetching:
                 await self._db.write(lambda c: photos.retry_at(c, photo.id, self._clock.ms() + wait))
                 return
             await self._finish(photo, PhotoReady(photo.id, trouble.problem), {"state": PhotoState.BAD})
+        except OSError as error:
+            # The store or the worker is away, which is not the photo's fault.
+            log.error("photo not kept", action="photo_later", row=photo.id, kind=type(error).__name__)
+            await self._db.write(lambda c: photos.retry_at(c, photo.id, self._clock.ms() + BACKOFF_FIRST_MS))
         except PhotoTrouble as trouble:
             await self._finish(photo, PhotoReady(photo.id, trouble.problem), {"state": PhotoState.BAD})
         else:

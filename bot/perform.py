@@ -34,7 +34,7 @@ from storage.tables import PhotoState
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A Say with its words: rendered before the transaction's writes, so that a bad template writes nothing."""
+    """A Say with its words: rendered before anything is written, so that a bad template writes nothing."""
 
     say: Say
     message: Message
@@ -42,7 +42,7 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One event's effects; `code` is the drawn code of the report it files; `captions` by message name."""
+    """One event's effects, its Says rendered in order; `code` of the report it files, `captions` of photos."""
 
     incoming: Incoming
     person: str
@@ -74,14 +74,17 @@ async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -
 
 
 async def write(conn: AsyncConnection, done: Sequence[Done], now: int) -> None:
-    """Everything the decisions want, except the sessions. Raises storage's Conflict when one came too late."""
+    """Everything the decisions want, except the sessions. Raises Conflict when one came too late."""
     batch = _Batch(now)
     await _file_reports(conn, done, batch)
     for one in done:
+        spoken = iter(one.spoken)
         for effect in one.effects:
-            if not isinstance(effect, Say | FileReport):
+            if isinstance(effect, Say):
+                # In the order decided: an alert is promised before the photos that follow it.
+                _speak(one, next(spoken), batch)
+            elif not isinstance(effect, FileReport):
                 await _perform(conn, one, effect, batch)
-        _speak(one, batch)
     if batch.new_photos:
         await photos.keep(conn, batch.new_photos)
     if batch.questions:
@@ -139,7 +142,7 @@ def _report_row(one: Done, filed: FileReport, now: int) -> dict[str, Any]:
         "taken_name": "",
         "outcome": "",
         "reopened": 0,
-        "alerted": filed.alerted,
+        "alerted_at": now if filed.alerted else None,
         "version": 0,
     }
 
@@ -174,7 +177,7 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case Reach(reachable):
             await people.reach(conn, here.channel, here.chat, reachable)
         case Heard(ids):
-            await reports.heard(conn, ids)
+            await reports.heard(conn, ids, batch.now)
 
 
 def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
@@ -226,25 +229,24 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
         )
 
 
-def _speak(one: Done, batch: _Batch) -> None:
-    for spoken in one.spoken:
-        say = spoken.say
-        if say.question:
-            batch.questions.add((say.to.channel, say.to.chat))
-        row = _row(say.to, say.message, spoken.message, batch.now)
-        if spoken.message.buttons and say.lane != Lane.ALERT:
-            # Alerts are answered by code or by reply: "1" must never take the wrong one of two.
-            batch.offered[say.to.key] = row["buttons"]
-        batch.promises.append(
-            row
-            | {
-                "lane": int(say.lane),
-                "report": batch.ids.get(str(one.code)) if say.fresh else say.report,
-                "key": say.key,
-                "question": say.question,
-                "due_at": batch.now + say.wait_ms,
-            }
-        )
+def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
+    say = spoken.say
+    if say.question:
+        batch.questions.add((say.to.channel, say.to.chat))
+    row = _row(say.to, say.message, spoken.message, batch.now)
+    if spoken.message.buttons and say.lane != Lane.ALERT:
+        # Alerts are answered by code or by reply: "1" must never take the wrong one of two.
+        batch.offered[say.to.key] = row["buttons"]
+    batch.promises.append(
+        row
+        | {
+            "lane": int(say.lane),
+            "report": batch.ids.get(str(one.code)) if say.fresh else say.report,
+            "key": say.key,
+            "question": say.question,
+            "due_at": batch.now + say.wait_ms,
+        }
+    )
 
 
 def _row(to: Address, name: str, message: Message, now: int) -> dict[str, Any]:

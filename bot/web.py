@@ -99,7 +99,7 @@ class _Snapshot:
 
 
 def add_hook(app: web.Application, path: str, hook: Hook, inbox: Inbox) -> None:
-    """Mount a platform's webhook: 403 without the secret, 200 once stored (or set aside), 503 if it cannot be."""
+    """Mount a webhook: 403 without the secret, 200 once stored or set aside, 503 if it cannot be."""
 
     async def post(request: web.Request) -> web.Response:
         if not hook.verify(request.headers.get(SECRET_HEADER)):

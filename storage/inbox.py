@@ -12,8 +12,8 @@ from storage.tables import InboxState, counters, inbox, sessions
 # The channel name of what the program tells itself (a photo is ready, a message was refused).
 INTERNAL = "internal"
 # Written into the statement: a bound value would keep the database from using the partial index.
-NEW = sa.literal_column(str(InboxState.NEW))
-QUARANTINED = sa.literal_column(str(InboxState.QUARANTINED))
+NEW: sa.ColumnElement[int] = sa.literal_column(str(InboxState.NEW))
+QUARANTINED: sa.ColumnElement[int] = sa.literal_column(str(InboxState.QUARANTINED))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from storage.tables import OutboxState, outbox
 
 Row = sa.Row[Any]
 # Written into the statement: a bound value would keep the database from using the partial index.
-DUE = sa.literal_column(str(OutboxState.DUE))
-SENDING = sa.literal_column(str(OutboxState.SENDING))
+DUE: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.DUE))
+SENDING: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.SENDING))
 _BLANK = {
     "buttons": "[]",
     "photo": None,

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.tables import PhotoState, links, photos
 
 # Written into the statement: a bound value would keep the database from using the partial index.
-WAITING = sa.literal_column(str(PhotoState.WAITING))
+WAITING: sa.ColumnElement[int] = sa.literal_column(str(PhotoState.WAITING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,12 +79,12 @@ async def open_at(conn: AsyncConnection, desks: Collection[str], limit: int) -> 
 
 async def unheard(conn: AsyncConnection, limit: int) -> list[Row]:
     """Reports of which nobody could be told yet."""
-    query = _ONE.where(sa.not_(reports.c.alerted)).order_by(reports.c.id).limit(limit)
+    query = _ONE.where(reports.c.alerted_at.is_(None)).order_by(reports.c.id).limit(limit)
     return list(await conn.execute(query))
 
 
-async def heard(conn: AsyncConnection, ids: Collection[int]) -> None:
-    await conn.execute(sa.update(reports).where(reports.c.id.in_(ids)).values(alerted=True))
+async def heard(conn: AsyncConnection, ids: Collection[int], now: int) -> None:
+    await conn.execute(sa.update(reports).where(reports.c.id.in_(ids)).values(alerted_at=now))
 
 
 # A degree of latitude is 111 km everywhere; of longitude 104 km at Hải Phòng: the box is a little too wide.

@@ -1,4 +1,4 @@
-"""Every table. Moments are milliseconds since 1970 UTC."""
+"""Every table; moments are milliseconds since 1970 UTC."""
 
 import sqlalchemy as sa
 
@@ -161,7 +161,7 @@ reports = sa.Table(
     sa.Column("closed_at", Moment),
     sa.Column("outcome", Text, nullable=False, default=""),
     sa.Column("reopened", sa.SmallInteger, nullable=False, default=0),
-    sa.Column("alerted", sa.Boolean, nullable=False, default=True, comment="somebody was told of it"),
+    sa.Column("alerted_at", Moment, comment="when somebody could be told of it"),
     sa.Column("version", sa.Integer, nullable=False, default=0),
 )
 OPEN = ("sent", "acknowledged", "in_progress", "forwarded", "reopened")
@@ -177,8 +177,8 @@ sa.Index(
 sa.Index(
     "ix_reports_unheard",
     reports.c.id,
-    sqlite_where=sa.not_(reports.c.alerted),
-    postgresql_where=sa.not_(reports.c.alerted),
+    sqlite_where=reports.c.alerted_at.is_(None),
+    postgresql_where=reports.c.alerted_at.is_(None),
 )
 
 history = sa.Table(

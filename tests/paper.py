@@ -79,7 +79,7 @@ class PaperClock:
 
 
 class Paper:
-    """The channel of the stories: keeps what was sent; `down` refuses to send, `deaf` chats blocked the bot."""
+    """The channel of the stories: keeps what was sent; `down` sends nothing, `deaf` chats blocked the bot."""
 
     name = "paper"
     pace = Pace(1e6, 1e6, 10**6, 1e6)

@@ -109,7 +109,7 @@ class Channel(Protocol):
         """Read a stored payload. Raises Malformed."""
 
     async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
-        """One platform call. `photo` is JPEG bytes; `key` the outbox row, for platforms that can deduplicate."""
+        """One platform call. `photo` is JPEG; `key` the outbox row, for platforms that can deduplicate."""
 
     async def download(self, file: FileRef, limit: int) -> bytes:
         """The file's bytes, at most `limit`. Raises FileTrouble."""

@@ -15,7 +15,7 @@ SECONDS = 8.0
 
 
 async def follow(url: str) -> Point | None:
-    """The point a link leads to, or None: never raises, never reads a page, never leaves the list of hosts."""
+    """The point a link leads to, or None; reads no page and never leaves the list of hosts."""
     if short_map_link(url) is None:
         return None
     timeout = aiohttp.ClientTimeout(total=SECONDS)

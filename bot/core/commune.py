@@ -33,7 +33,7 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A leaf kind of report. `words` are what people type for it; `label` is a button (at most 20 characters)."""
+    """A leaf kind of report. `words`: what people type for it; `label`: a button, at most 20 characters."""
 
     id: str
     field: str

@@ -1,4 +1,4 @@
-"""What a decision wants done. Nothing here does it: `bot.perform` writes it in one transaction."""
+"""What a decision wants done; `bot.perform` writes it, in one transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -66,7 +66,7 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Move a report on, if it is still at `version`; `values` are its columns. Always leaves a line of history."""
+    """Move a report on, if it is still at `version`; `values` are columns. Leaves a line of history."""
 
     report: int
     version: int

@@ -1,6 +1,7 @@
 """The form of a report: which slot comes next, and what a slot takes in."""
 
 from dataclasses import replace
+from typing import Any
 
 from bot.core.commune import Commune, Point
 from bot.core.places import village_at
@@ -69,11 +70,13 @@ def put_photo(draft: Draft, photo: int) -> Draft:
 
 def clear(draft: Draft, slot: str) -> Draft:
     """Open a slot again, so that it is asked."""
-    empty = {
-        "category": {"category": None, "guesses": ()},
-        "place": {"unit": None, "units": (), "landmark": "", "lat": None, "lon": None, "outside": False},
-        "photo": {"photos": ()},
-        "words": {"words": ""},
-    }[slot]
-    skipped = draft.skipped - {slot, "landmark"} if slot == "place" else draft.skipped - {slot}
-    return replace(draft, skipped=skipped, **empty)
+    skipped = draft.skipped - ({slot, "landmark"} if slot == "place" else {slot})
+    return replace(draft, skipped=skipped, **_EMPTY[slot])
+
+
+_EMPTY: dict[str, dict[str, Any]] = {
+    "category": {"category": None, "guesses": ()},
+    "place": {"unit": None, "units": (), "landmark": "", "lat": None, "lon": None, "outside": False},
+    "photo": {"photos": ()},
+    "words": {"words": ""},
+}

@@ -44,7 +44,7 @@ NUMBERED = frozenset({"fined"})
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report as decisions see it. Moments in ms; `person` is the reporter, `channel` and `chat` their ear."""
+    """A report as decisions see it. Moments in ms; `person` reported, `channel` and `chat` are their ear."""
 
     id: int
     code: str

@@ -62,7 +62,7 @@ def fix_by(now: datetime, field: Field, commune: Commune) -> datetime:
 
 
 def spoken(moment: datetime, now: datetime) -> dict[str, Any]:
-    """A moment in the pieces a sentence needs: hour and minute, days from today, weekday (0 = Monday), date."""
+    """A moment in the pieces a sentence needs: hour, minute, days from today, weekday (0 = Monday), date."""
     moment, now = moment.astimezone(ZONE), now.astimezone(ZONE)
     return {
         "hour": moment.hour,

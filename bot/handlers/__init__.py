@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.core.effects import Say
+from bot.core.effects import Effect, Say
 from bot.core.events import (
     DraftDue,
     Edited,
@@ -220,12 +220,12 @@ def _words(talk: Talk, text: str) -> Decision:
     command = talk.world.lexicon.command(text)
     if talk.here.group:
         return _group_words(talk, command)
+    if talk.world.lexicon.invite_code(text) is not None:
+        return join.code_given(talk)
     if command is not None:
         return _command(talk, command)
     if talk.world.lexicon.report_code(text) is not None and talk.session.draft is None:
         return lookup.one(talk)
-    if talk.world.lexicon.invite_code(text) is not None:
-        return join.code_given(talk)
     return _plain_words(talk, text)
 
 
@@ -256,12 +256,12 @@ def _command(talk: Talk, command: str) -> Decision:
 def _plain_words(talk: Talk, text: str) -> Decision:
     means = talk.world.lexicon.means
     found = talk.facts.report
+    if means(text, "thanks"):
+        return start.thanks(talk)
     if talk.session.draft is not None:
         return report.words(talk, text) if text else talk.stay()
     if talk.session.complaint is not None and found is not None:
         return duty.complain(talk, found, text, None)
-    if means(text, "thanks"):
-        return start.thanks(talk)
     if means(text, "greeting"):
         return start.greet(talk)
     if means(text, "report"):
@@ -273,7 +273,7 @@ def _plain_words(talk: Talk, text: str) -> Decision:
 
 
 def _duty_words(talk: Talk, text: str) -> Decision | None:
-    """ "nhận AP-26-00123", or just "nhận" in reply to the alert or when only one is open; a decision's number."""
+    """A duty's word with a code, in reply to the alert or when only one is open; a decision's number."""
     closing = duty.closing_here(talk)
     found = talk.facts.report
     if closing is not None and closing.step == "number" and found is not None and found.code == closing.code:
@@ -346,6 +346,6 @@ def _undelivered(talk: Talk, why: str) -> Decision:
     return talk.stay(*lost, *duty.undelivered(talk))
 
 
-def questions_dropped(effects: tuple[object, ...]) -> list[object]:
+def questions_dropped(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
     """Without the questions: more of the chat's messages wait, and the last one asks."""
-    return [effect for effect in effects if not (isinstance(effect, Say) and effect.question)]
+    return tuple(effect for effect in effects if not (isinstance(effect, Say) and effect.question))

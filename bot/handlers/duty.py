@@ -20,7 +20,7 @@ from bot.core.report import (
 from bot.core.session import WORDS_MAX, Closing
 from bot.core.text import clip
 from bot.handlers.filing import ears_of
-from bot.handlers.talk import Decision, Talk, about
+from bot.handlers.talk import Decision, Talk, about, unit_words
 
 NOTE_MAX = 300
 
@@ -61,7 +61,7 @@ def take(talk: Talk, report: Report, role: Role) -> Decision:
         change,
         taken,
         *_tell_others(talk, report, "duty/taken_by_other", data),
-        *talk.tell_reporter(report, "resident/taken"),
+        *talk.tell_reporter(report, "resident/taken", desk=unit_words(talk.commune, role.unit)),
     )
 
 
@@ -225,11 +225,15 @@ def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> 
         "outcome": "",
     }
     note = clip(text.strip(), WORDS_MAX)
+    field, here = talk.commune.fields[report.field], talk.facts.now.astimezone(when.ZONE)
+    # A reopened report is new work: its clocks start again.
+    ack, fix = when.ms(when.ack_by(here, field)), when.ms(when.fix_by(here, field, talk.commune))
+    values |= {"ack_by": ack, "fix_by": fix}
     change = Change(report.id, report.version, "reopen", report.status, STEPS["reopen"].after, values, note)
     effects: list[Effect] = [change]
     if photo is not None:
         effects.append(KeepPhoto(photo.file, report=report.id))
-    moved = replace(report, desk=desk, status=STEPS["reopen"].after)
+    moved = replace(report, desk=desk, status=STEPS["reopen"].after, ack_by=ack, fix_by=fix)
     ears, fallback = ears_of(talk, desk)
     data = alert_data(talk, moved) | {"words": note, "fallback": fallback, "again": True}
     effects.extend(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears)

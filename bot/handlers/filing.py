@@ -67,7 +67,9 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
         effects.insert(0, Consent(commune.policy_version))
     by = when.spoken(ack, here)
     told = draft_words(draft, commune) | {"desk": unit_words(commune, desk), "by": by}
-    effects.append(Say(talk.here, "resident/receipt", told, fresh=True))
+    # The receipt names who really got it.
+    getter = unit_words(commune, commune.office if fallback else desk)
+    effects.append(Say(talk.here, "resident/receipt", told | {"desk": getter}, fresh=True))
     alert = told | {"words": clip(draft.words, ALERT_WORDS_MAX), "fallback": fallback, "again": False}
     for ear in ears:
         effects.append(Say(ear, "duty/alert", alert, Lane.ALERT, fresh=True))

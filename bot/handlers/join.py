@@ -1,9 +1,9 @@
 """Becoming a member with a code, and making a group the room of a unit."""
 
-from bot.core.effects import Bind, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind
+from bot.core.effects import Bind, Effect, Heard, Join, Lane, Reach, Relocate, Say, ShowPhotos, Unbind
 from bot.core.events import Address, Moved
 from bot.core.facts import Desk
-from bot.core.session import WRONG_CODES_AN_HOUR
+from bot.core.session import FORWARDED_MAX, WRONG_CODES_AN_HOUR
 from bot.handlers.duty import alert_data
 from bot.handlers.talk import Decision, Talk, unit_words
 
@@ -30,16 +30,11 @@ def _catch_up(talk: Talk, unit: str) -> tuple[Effect, ...]:
     waiting = [report for report in talk.facts.unheard if office or report.desk == unit]
     if not waiting:
         return ()
-    alerts = tuple(
-        Say(
-            talk.here,
-            "duty/alert",
-            alert_data(talk, report) | {"fallback": report.desk != unit},
-            Lane.ALERT,
-            report=report.id,
-        )
-        for report in waiting
-    )
+    alerts: list[Effect] = []
+    for report in waiting:
+        data = alert_data(talk, report) | {"fallback": report.desk != unit}
+        alerts.append(Say(talk.here, "duty/alert", data, Lane.ALERT, report=report.id))
+        alerts.append(ShowPhotos(talk.here, "duty/photo", report.code, report.id, "before", FORWARDED_MAX))
     return (*alerts, Heard(tuple(report.id for report in waiting)))
 
 

@@ -13,8 +13,9 @@ from bot.core.text import clean, clip
 from bot.handlers import filing
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
-# An album's parts come one by one: its answer waits for the last.
-ALBUM_WAIT_MS = 1000
+# An album's parts come one by one, a file may know its place: the answer waits for that.
+WAIT_MS = 1000
+ANSWER_WORDS = 8
 BUTTONS_MAX = 5
 LIKELIEST_UNITS = 4
 
@@ -169,11 +170,11 @@ def cancel(talk: Talk) -> Decision:
 def tells_something(talk: Talk, text: str) -> bool:
     """Whether words without an open draft start one: they name a matter, a village or a point."""
     lexicon = talk.world.lexicon
+    guesses = lexicon.categories(text)
+    if lexicon.mentions(text, "procedure") and lexicon.sure(guesses) is None:
+        return False
     return bool(
-        lexicon.categories(text)
-        or lexicon.place(text).units
-        or lexicon.map_point(text)
-        or lexicon.short_map_link(text)
+        guesses or lexicon.place(text).units or lexicon.map_point(text) or lexicon.short_map_link(text)
     )
 
 
@@ -191,7 +192,8 @@ def words(talk: Talk, text: str) -> Decision:
     link = talk.world.lexicon.short_map_link(kept)
     if link is not None and draft.lat is None:
         effects.append(FollowLink(link))
-    return advance(talk, draft, *effects, **got)
+    # The link may tell the place in a moment: the question waits for it.
+    return advance(talk, draft, *effects, wait_ms=WAIT_MS if link is not None else 0, **got)
 
 
 def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
@@ -214,9 +216,14 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, dict[str, An
         return replace(draft, hours=clip(text, 200)), {"hours": True}
     draft = _take_category(talk, draft, text, got)
     draft = _take_place(talk, draft, text, got)
-    if draft.asked != "landmark" and not text.strip().isdecimal():
+    if not _is_plain_answer(draft, text):
         draft = form.put_words(draft, text)
     return draft, got
+
+
+def _is_plain_answer(draft: Draft, text: str) -> bool:
+    """A few words that only answer what was asked add nothing to the story."""
+    return draft.asked in ("category", "place", "landmark") and len(text.split()) <= ANSWER_WORDS
 
 
 def _take_category(talk: Talk, draft: Draft, text: str, got: dict[str, Any]) -> Draft:
@@ -302,7 +309,7 @@ def photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
         # A caption answers no open question: it tells the whole matter.
         draft, got = understand(talk, replace(draft, asked=None), clip(caption, WORDS_MAX))
     got["photos"] = len(draft.photos)
-    wait = ALBUM_WAIT_MS if photo.album else 0
+    wait = WAIT_MS if photo.album or photo.file.as_file else 0
     return advance(talk, draft, KeepPhoto(photo.file), wait_ms=wait, **got)
 
 

@@ -262,7 +262,7 @@ def upgrade() -> None:
         sa.Column("closed_at", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("reopened", sa.SmallInteger(), nullable=False),
-        sa.Column("alerted", sa.Boolean(), nullable=False, comment="somebody was told of it"),
+        sa.Column("alerted_at", sa.BigInteger(), nullable=True, comment="when somebody could be told of it"),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["people.id"], name=op.f("fk_reports_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reports")),
@@ -282,8 +282,8 @@ def upgrade() -> None:
             "ix_reports_unheard",
             ["id"],
             unique=False,
-            sqlite_where=sa.text("alerted = 0"),
-            postgresql_where=sa.text("alerted = 0"),
+            sqlite_where=sa.text("alerted_at IS NULL"),
+            postgresql_where=sa.text("alerted_at IS NULL"),
         )
 
     op.create_table(
@@ -362,7 +362,9 @@ def downgrade() -> None:
     op.drop_table("history")
     with op.batch_alter_table("reports", schema=None) as batch_op:
         batch_op.drop_index(
-            "ix_reports_unheard", sqlite_where=sa.text("alerted = 0"), postgresql_where=sa.text("alerted = 0")
+            "ix_reports_unheard",
+            sqlite_where=sa.text("alerted_at IS NULL"),
+            postgresql_where=sa.text("alerted_at IS NULL"),
         )
         batch_op.drop_index("ix_reports_place")
         batch_op.drop_index("ix_reports_person")
