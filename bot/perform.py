@@ -42,7 +42,7 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One event's effects, its Says rendered in order; `code` of the report it files, `captions` of photos."""
+    """One event's effects, its Says rendered in order; the `code` it files under, `captions` of photos."""
 
     incoming: Incoming
     person: str

@@ -1,4 +1,4 @@
-"""The process that touches strangers' pictures: bytes in on stdin, a clean JPEG out on stdout, nothing else.
+"""The process that touches strangers' pictures: bytes in, a clean JPEG out, nothing else.
 
 Run by path (`python -I photo_worker.py MEMORY SECONDS`), never imported by the bot: Pillow stays out of it.
 Each photo in: u32 length, bytes. Each answer out: `ANSWER`, then the JPEG. It ends when stdin does.

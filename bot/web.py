@@ -1,4 +1,4 @@
-"""The doors: webhooks, health, metrics. A body is stored before it is answered."""
+"""The doors: webhooks (a body is stored before it is answered), health and metrics."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 # A module imports lower floors and its own package; a name stands for everything below it too.
-FLOORS = {
+# Between the ground and the trades lie the shapes that trades agree on: 1.5.
+FLOORS: dict[str, float] = {
     "bot.__main__": 5,
     "bot.app": 5,
     "bot.cli": 5,
@@ -23,9 +24,10 @@ FLOORS = {
     "bot.delivery": 3,
     "bot.fetching": 3,
     "bot.reminders": 3,
+    "bot.channels.base": 1.5,
+    "bot.clock": 1.5,
+    "bot.config": 1.5,
     "bot.channels": 2,
-    "bot.clock": 2,
-    "bot.config": 2,
     "bot.facts": 2,
     "bot.handlers": 2,
     "bot.inbox": 2,
@@ -39,7 +41,10 @@ FLOORS = {
 }
 
 # Neighbours that may import each other all the same: (who, whom), each with its reason.
-NEIGHBOURS: set[tuple[str, str]] = set()
+NEIGHBOURS: set[tuple[str, str]] = {
+    ("bot.__main__", "bot.cli"),  # it is only the name that `python -m bot` asks for
+    ("bot.cli", "bot.app"),  # `run` starts the program; the other commands open its database the same way
+}
 
 PURE = ("bot.core", "bot.handlers")
 IMPURE = frozenset(
@@ -178,12 +183,12 @@ def printing(name: str, source: str) -> Iterator[str]:
 
 def unexplained(name: str, source: str) -> Iterator[str]:
     """A module that does not open with one sentence on what it is for; an empty one needs none."""
-    said = ast.get_docstring(ast.parse(source))
+    said = (ast.get_docstring(ast.parse(source)) or "").partition("\n\n")[0]
     if not source.strip():
         return
     if not said:
         yield "has no docstring"
-    elif not said.endswith(".") or re.search(r"[.!?]\s+[A-ZĐ`]|\n\s*\n", said):
+    elif not said.endswith(".") or re.search(r"[.!?]\s+[A-ZĐ`]", said):
         yield "opens with something else than one sentence"
 
 
@@ -236,7 +241,7 @@ OFFENDERS: list[tuple[Rule, str, str]] = [
     (unexplained, "bot.delivery", "x = 1"),
     (unexplained, "bot.delivery", '"""No full stop"""'),
     (unexplained, "bot.delivery", '"""One. Two."""'),
-    (unexplained, "bot.delivery", '"""One.\n\nAnd a chapter."""'),
+    (unexplained, "bot.delivery", '"""One\n\nAnd a chapter."""'),
 ]
 
 FINE: list[tuple[Rule, str, str]] = [
