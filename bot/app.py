@@ -116,6 +116,7 @@ def telegram_of(settings: Settings) -> Telegram | None:
         chat=settings.telegram_chat_rate,
         burst=settings.telegram_chat_burst,
         group_minute=settings.telegram_group_rate,
+        place_label=Messages().render("channel/place_button", {}).text,
     )
 
 

@@ -27,6 +27,7 @@ from storage.database import Database
 
 app = typer.Typer(no_args_is_help=False, add_completion=False, pretty_exceptions_enable=False)
 words = Messages()
+PATIENCE_S = 5.0
 out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
 
 
@@ -126,12 +127,26 @@ def invite(
         symbols = "".join(secrets.choice(SYMBOLS) for _ in range(8))
     code, now = spell(symbols), SystemClock().ms()
 
-    async def work(db: Database) -> None:
+    async def work(db: Database) -> str | None:
         await db.write(lambda c: people.make_invite(c, digest(code), unit, role, now, now + LIFE_MS))
+        return await _bot_name(settings)
 
-    _with_database(settings, work)
-    _say("invited", unit=commune.units[unit].name, role=role)
+    _say("invited", unit=commune.units[unit].name, role=role, code=code, bot=_with_database(settings, work))
     typer.echo(code)
+
+
+async def _bot_name(settings: Settings) -> str | None:
+    """For the link; an invite without it is as good."""
+    telegram = program.telegram_of(settings)
+    if telegram is None:
+        return None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await telegram.whoami()
+    except TimeoutError:
+        return None
+    finally:
+        await telegram.stop()
 
 
 @app.command()
@@ -197,7 +212,7 @@ def doctor() -> None:
 
 
 @app.command()
-def backup(folder: Annotated[Path, typer.Argument(help="a folder to write into")]) -> None:
+def backup(folder: Annotated[Path | None, typer.Argument(help="default: DATA_DIR/backups")] = None) -> None:
     """Copy the SQLite database beside a running bot. Photos are files: copy their folder too."""
     settings = _settings()
     if settings.database_url is not None:
@@ -205,6 +220,7 @@ def backup(folder: Annotated[Path, typer.Argument(help="a folder to write into")
     source = settings.data_dir / "anphuxanh.db"
     if not source.exists():
         raise _fail("no_database", path=str(source))
+    folder = folder or settings.data_dir / "backups"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"anphuxanh-{SystemClock().now():%Y%m%d-%H%M%S}.db"
     with sqlite3.connect(f"file:{source}?mode=ro", uri=True) as db, sqlite3.connect(target) as copy:

@@ -31,6 +31,7 @@ log = structlog.get_logger()
 BATCH = 64
 TRIES = 3
 CONFLICTS = 8
+IDLE_LOOK_S = 5.0
 
 
 @dataclass(slots=True)
@@ -74,7 +75,15 @@ class Conversation:
                 log.exception("conversation rests", action="rest")
                 await asyncio.sleep(1)
                 continue
-            await self._bell.wait()
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until the bell; a look now and then finds what another process left behind."""
+        try:
+            async with asyncio.timeout(IDLE_LOOK_S):
+                await self._bell.wait()
+        except TimeoutError:
+            return
 
     async def step(self) -> int:
         """Decide one batch; returns how many events are off the table. What breaks it is then tried alone."""

@@ -363,6 +363,13 @@ class Telegram:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._http.shutdown()
 
+    async def whoami(self) -> str | None:
+        """The bot's user name, or None when the platform does not say; changes nothing there."""
+        try:
+            return (await self._bot.get_me()).username
+        except (TelegramError, *_NONSENSE):
+            return None
+
     async def _greet(self) -> None:
         for failures in itertools.count():
             try:
