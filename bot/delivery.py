@@ -34,7 +34,7 @@ from storage.tables import OutboxState
 log = structlog.get_logger()
 
 IN_FLIGHT = 64
-LEASE_MS = 60_000
+LEASE_MS = 30_000
 # Lanes whose messages must not double: marked before they are sent.
 ONCE = (int(Lane.REMINDER),)
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 300.0

@@ -35,7 +35,7 @@ async def promise(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> N
 _SUPERSEDE = (
     sa.update(outbox)
     .where(outbox.c.channel == sa.bindparam("in_channel"), outbox.c.chat == sa.bindparam("in_chat"))
-    .where(outbox.c.state == DUE, outbox.c.question)
+    .where(outbox.c.state <= SENDING, outbox.c.state == DUE, outbox.c.question)
     .values(state=OutboxState.SUPERSEDED)
 )
 
@@ -43,6 +43,44 @@ _SUPERSEDE = (
 async def supersede(conn: AsyncConnection, chats: Collection[tuple[str, str]]) -> None:
     """Unsent questions in these (channel, chat) give way to a newer one."""
     await conn.execute(_SUPERSEDE, [{"in_channel": channel, "in_chat": chat} for channel, chat in chats])
+
+
+_earlier = outbox.alias("earlier")
+# One message at a time to a chat, in order: nothing of it is being sent, and nothing due comes before.
+_BEFORE = sa.exists().where(
+    _earlier.c.channel == outbox.c.channel,
+    _earlier.c.chat == outbox.c.chat,
+    _earlier.c.state <= SENDING,
+    sa.or_(
+        _earlier.c.state == SENDING,
+        sa.and_(
+            _earlier.c.due_at <= sa.bindparam("now"),
+            sa.tuple_(_earlier.c.lane, _earlier.c.id) < sa.tuple_(outbox.c.lane, outbox.c.id),
+        ),
+    ),
+)
+_FIRST = (
+    sa.select(outbox.c.id)
+    .where(outbox.c.channel == sa.bindparam("of_channel"), outbox.c.state == DUE)
+    .where(outbox.c.due_at <= sa.bindparam("now"), sa.not_(_BEFORE))
+    .where(outbox.c.chat.not_in(sa.bindparam("resting", expanding=True)))
+    .order_by(outbox.c.lane, outbox.c.id)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+    .with_for_update(skip_locked=True)
+)
+_CLAIM = (
+    sa.update(outbox)
+    .where(outbox.c.id.in_(_FIRST.scalar_subquery()))
+    .values(
+        state=sa.case(
+            (outbox.c.lane.in_(sa.bindparam("once", expanding=True)), OutboxState.UNKNOWN),
+            else_=OutboxState.SENDING,
+        ),
+        lease_until=sa.bindparam("lease", type_=sa.BigInteger),
+        tries=outbox.c.tries + 1,
+    )
+    .returning(outbox)
+)
 
 
 async def claim(
@@ -55,22 +93,12 @@ async def claim(
     resting: Collection[str] = (),
     once_lanes: Collection[int] = (),
 ) -> list[Row]:
-    """Lease up to `limit` due messages, highest lane first, in order; `resting` chats are passed over.
+    """Lease the first due message of up to `limit` chats, highest lane first, passing over `resting` ones.
 
     Messages of `once_lanes` are marked before they are sent: as UNKNOWN, until the platform has answered.
     """
-    due = sa.select(outbox.c.id).where(
-        outbox.c.channel == channel, outbox.c.state == DUE, outbox.c.due_at <= now
-    )
-    if resting:
-        due = due.where(outbox.c.chat.not_in(resting))
-    due = due.order_by(outbox.c.lane, outbox.c.id).limit(limit).with_for_update(skip_locked=True)
-    state = sa.case(
-        (outbox.c.lane.in_(once_lanes), OutboxState.UNKNOWN), else_=sa.literal(OutboxState.SENDING)
-    )
-    claimed = sa.update(outbox).where(outbox.c.id.in_(due.scalar_subquery()))
-    claimed = claimed.values(state=state, lease_until=lease, tries=outbox.c.tries + 1)
-    rows = await conn.execute(claimed.returning(outbox))
+    given = {"of_channel": channel, "now": now, "lease": lease, "most": limit}
+    rows = await conn.execute(_CLAIM, given | {"resting": list(resting), "once": list(once_lanes)})
     return sorted(rows, key=lambda row: (row.lane, row.id))
 
 

@@ -269,11 +269,11 @@ sa.Index(
     postgresql_where=outbox.c.state == OutboxState.DUE,
 )
 sa.Index(
-    "ix_outbox_chat_due",
+    "ix_outbox_chat_open",
     outbox.c.channel,
     outbox.c.chat,
-    sqlite_where=outbox.c.state == OutboxState.DUE,
-    postgresql_where=outbox.c.state == OutboxState.DUE,
+    sqlite_where=outbox.c.state <= OutboxState.SENDING,
+    postgresql_where=outbox.c.state <= OutboxState.SENDING,
 )
 sa.Index(
     "ix_outbox_sending",

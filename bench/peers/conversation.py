@@ -21,8 +21,6 @@ from bench.peers.talk import CHOICES, STEPS, Alerts, listening, options
 from bench.scene import PATH, TOKEN
 
 FIELD, LEAF, PHOTO, CONFIRM = range(4)
-# As many connections as the load has people: with the default of 256 its pool is slower to look through.
-POOL = 64
 
 
 def _keyboard(step: int) -> InlineKeyboardMarkup:
@@ -99,7 +97,7 @@ def _handler(talk: Talk) -> ConversationHandler[CallbackContext[Any, Any, Any, A
 
 def _application(api: str, pickle: str) -> Application[Any, Any, Any, Any, Any, Any]:
     builder = ApplicationBuilder().token(TOKEN).base_url(f"{api}/bot").base_file_url(f"{api}/file/bot")
-    builder = builder.connection_pool_size(POOL).updater(None)
+    builder = builder.updater(None)
     return builder.persistence(PicklePersistence(pickle)).build()
 
 

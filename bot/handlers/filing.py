@@ -73,7 +73,8 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     alert = told | {"words": clip(draft.words, ALERT_WORDS_MAX), "fallback": fallback, "again": False}
     for ear in ears:
         effects.append(Say(ear, "duty/alert", alert, Lane.ALERT, fresh=True))
-        effects.append(ShowPhotos(ear, "duty/photo", "", None, "before", FORWARDED_MAX))
+        if draft.photos:
+            effects.append(ShowPhotos(ear, "duty/photo", "", None, "before", FORWARDED_MAX))
     for unit in told_of(talk, draft):
         effects.extend(
             Say(ear, "duty/told", told, Lane.UPDATE, fresh=True)

@@ -137,11 +137,11 @@ def upgrade() -> None:
             postgresql_where=sa.text("report IS NOT NULL"),
         )
         batch_op.create_index(
-            "ix_outbox_chat_due",
+            "ix_outbox_chat_open",
             ["channel", "chat"],
             unique=False,
-            sqlite_where=sa.text("state = 0"),
-            postgresql_where=sa.text("state = 0"),
+            sqlite_where=sa.text("state <= 1"),
+            postgresql_where=sa.text("state <= 1"),
         )
         batch_op.create_index(
             "ix_outbox_due",
@@ -408,7 +408,7 @@ def downgrade() -> None:
             "ix_outbox_due", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
         )
         batch_op.drop_index(
-            "ix_outbox_chat_due", sqlite_where=sa.text("state = 0"), postgresql_where=sa.text("state = 0")
+            "ix_outbox_chat_open", sqlite_where=sa.text("state <= 1"), postgresql_where=sa.text("state <= 1")
         )
         batch_op.drop_index(
             "ix_outbox_answered",
