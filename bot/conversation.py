@@ -17,7 +17,7 @@ from bot.core.effects import FileReport, FollowLink, KeepPhoto, Say, ShowPhotos
 from bot.core.events import Incoming
 from bot.core.message import Button
 from bot.core.session import Session
-from bot.handlers import Decision, World, decide, needs, questions_dropped, read_press
+from bot.handlers import Decision, World, decide, needs, read_press
 from bot.inbox import parse_own
 from bot.messages import Messages
 from bot.perform import Done, Spoken
@@ -201,25 +201,22 @@ class Conversation:
         done: list[Done] = []
         for chat, incoming, person, decision in decided:
             code = next(codes) if any(isinstance(e, FileReport) for e in decision.effects) else None
-            one = self._spoken(incoming, person, decision, code, more=bool(chat.waiting))
+            one = self._spoken(incoming, person, decision, code)
             chat.session = decision.session if code is None else replace(decision.session, last=code)
             chat.choices = _offered(one, incoming) or chat.choices
             done.append(one)
         await perform.write(conn, done, now)
 
-    def _spoken(
-        self, incoming: Incoming, person: str, decision: Decision, code: str | None, *, more: bool
-    ) -> Done:
-        effects = questions_dropped(decision.effects) if more else decision.effects
+    def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
         spoken, captions = [], {}
-        for effect in effects:
+        for effect in decision.effects:
             if isinstance(effect, Say):
                 data = {**effect.data, "code": code} if effect.fresh else effect.data
                 spoken.append(Spoken(effect, self._messages.render(effect.message, data)))
             elif isinstance(effect, ShowPhotos):
                 shown = effect.code or code
                 captions[effect.message] = self._messages.render(effect.message, {"code": shown})
-        return Done(incoming, person, effects, tuple(spoken), captions, code)
+        return Done(incoming, person, decision.effects, tuple(spoken), captions, code)
 
 
 def _incoming(row: Stored, parsed: Parsed) -> Incoming:

@@ -25,6 +25,7 @@ from bot.core.effects import (
     Say,
     ShowPhotos,
     Unbind,
+    Unheard,
 )
 from bot.core.events import Address, Incoming
 from bot.core.message import Button, Message
@@ -178,6 +179,8 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await people.reach(conn, here.channel, here.chat, reachable)
         case Heard(ids):
             await reports.heard(conn, ids, batch.now)
+        case Unheard(report):
+            await reports.heard(conn, [report], None)
 
 
 def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:

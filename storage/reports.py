@@ -83,7 +83,8 @@ async def unheard(conn: AsyncConnection, limit: int) -> list[Row]:
     return list(await conn.execute(query))
 
 
-async def heard(conn: AsyncConnection, ids: Collection[int], now: int) -> None:
+async def heard(conn: AsyncConnection, ids: Collection[int], now: int | None) -> None:
+    """When somebody was told of them; None: nobody was."""
     await conn.execute(sa.update(reports).where(reports.c.id.in_(ids)).values(alerted_at=now))
 
 

@@ -149,6 +149,13 @@ class Heard:
     reports: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """Nobody could be told of this report after all: the first who joins will be."""
+
+    report: int
+
+
 Effect = (
     Say
     | ShowPhotos
@@ -164,4 +171,5 @@ Effect = (
     | Relocate
     | Reach
     | Heard
+    | Unheard
 )

@@ -64,11 +64,24 @@ class Session:
     `wrong_codes` the moments of mistyped invite codes in the last hour."""
 
     draft: Draft | None = None
-    closing: Closing | None = None
+    closings: tuple[Closing, ...] = ()
     last: str | None = None
     last_at: int = 0
     complaint: str | None = None
     wrong_codes: tuple[int, ...] = ()
+
+    def owed(self, account: str) -> Closing | None:
+        """What this person still owes here: the newest photo or number that was asked of them."""
+        open_ = [c for c in self.closings if c.account == account and c.step != "checking"]
+        return open_[-1] if open_ else None
+
+    def owing(self, closing: Closing) -> tuple[Closing, ...]:
+        """The closings with this one as the newest of its report and person."""
+        same = (closing.code, closing.account)
+        return (*(c for c in self.closings if (c.code, c.account) != same), closing)
+
+    def settled(self, code: str) -> tuple[Closing, ...]:
+        return tuple(c for c in self.closings if c.code != code)
 
     @property
     def wake_at(self) -> int | None:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.core.effects import Effect, Say
 from bot.core.events import (
     DraftDue,
     Edited,
@@ -24,6 +23,7 @@ from bot.core.events import (
 from bot.core.facts import Facts, Needs
 from bot.core.invite import digest
 from bot.core.message import Button
+from bot.core.report import Report
 from bot.core.session import Session
 from bot.core.text import clean, fold
 from bot.handlers import duty, filing, join, lookup, report, start
@@ -99,8 +99,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
 
 def _code_in_progress(incoming: Incoming, session: Session) -> str | None:
     """The report that a photo or a line without a code would belong to."""
-    closing = session.closing
-    if closing is not None and closing.account == incoming.account:
+    closing = session.owed(incoming.account)
+    if closing is not None:
         return closing.code
     if session.complaint is not None:
         return session.complaint
@@ -134,9 +134,11 @@ def _words_needs(incoming: Incoming, text: str, session: Session, world: World) 
     code = lexicon.report_code(text)
     if code is not None:
         return Needs(code=code, desk_of_report=True)
-    if incoming.replied is not None or lexicon.means(text, "take") or lexicon.means(text, "done"):
-        current = _code_in_progress(incoming, session)
-        return Needs(answered=incoming.replied, open_here=True, desk_of_report=True, code=current)
+    sending = _sending_needs(session, world) if _asks_to_send(session) else Needs()
+    current = _code_in_progress(incoming, session)
+    on_duty = lexicon.means(text, "take") or lexicon.means(text, "done")
+    if on_duty or (incoming.replied is not None and session.complaint is None):
+        return replace(sending, answered=incoming.replied, open_here=True, desk_of_report=True, code=current)
     match lexicon.command(text):
         case "tracuu":
             return Needs(mine=True)
@@ -145,9 +147,11 @@ def _words_needs(incoming: Incoming, text: str, session: Session, world: World) 
     invite = lexicon.invite_code(text)
     if invite is not None and not incoming.address.group:
         return Needs(invite=digest(invite), unheard=True)
-    if session.draft is not None:
-        return _sending_needs(session, world) if session.draft.asked == "summary" else Needs()
-    return Needs(code=_code_in_progress(incoming, session), desk_of_report=True)
+    return replace(sending, code=current, desk_of_report=current is not None)
+
+
+def _asks_to_send(session: Session) -> bool:
+    return session.draft is not None and session.draft.asked == "summary"
 
 
 # Who decides -------------------------------------------------------------------------------------
@@ -164,7 +168,7 @@ def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> 
         case Edited(text):
             return _edited(talk, Edited(clean(text).strip()))
         case PhotoSent() as photo:
-            return _photo_sent(talk, photo)
+            return _photo_sent(talk, replace(photo, caption=clean(photo.caption).strip()))
         case PhotoReady() as ready:
             return _photo_ready(talk, ready)
         case PlaceSent(lat, lon):
@@ -258,10 +262,10 @@ def _plain_words(talk: Talk, text: str) -> Decision:
     found = talk.facts.report
     if means(text, "thanks"):
         return start.thanks(talk)
-    if talk.session.draft is not None:
-        return report.words(talk, text) if text else talk.stay()
-    if talk.session.complaint is not None and found is not None:
+    if found is not None and _complains(talk, found):
         return duty.complain(talk, found, text, None)
+    if talk.session.draft is not None:
+        return report.words(talk, text) if text else start.unsupported(talk, Unsupported("other"))
     if means(text, "greeting"):
         return start.greet(talk)
     if means(text, "report"):
@@ -272,10 +276,14 @@ def _plain_words(talk: Talk, text: str) -> Decision:
     return report.words(talk, text)
 
 
+def _complains(talk: Talk, found: Report) -> bool:
+    """Whether what comes now is the word that "Chưa được" still owes."""
+    return talk.session.complaint == found.code and found.person == talk.facts.me.person
+
+
 def _duty_words(talk: Talk, text: str) -> Decision | None:
     """A duty's word with a code, in reply to the alert or when only one is open; a decision's number."""
-    closing = duty.closing_here(talk)
-    found = talk.facts.report
+    closing, found = talk.session.owed(talk.incoming.account), talk.facts.report
     if closing is not None and closing.step == "number" and found is not None and found.code == closing.code:
         return duty.number_given(talk, found, closing, text)
     if not talk.facts.me.roles:
@@ -311,20 +319,20 @@ def _edited(talk: Talk, event: Edited) -> Decision:
     if talk.here.group or not event.text:
         return talk.stay()
     if talk.session.draft is not None:
-        return report.words(talk, event.text)
+        return report.retold(talk, talk.session.draft, event.text)
     if filing.may_add(talk) and talk.facts.report is not None:
         return filing.edited(talk, talk.facts.report, event)
     return talk.stay()
 
 
 def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
-    closing, found = duty.closing_here(talk), talk.facts.report
+    closing, found = talk.session.owed(talk.incoming.account), talk.facts.report
     if closing is not None and found is not None and found.code == closing.code and closing.step != "number":
         return duty.after_photo(talk, found, photo)
     if talk.here.group:
         return talk.stay()
-    if talk.session.draft is None and found is not None:
-        if talk.session.complaint == found.code:
+    if found is not None:
+        if _complains(talk, found):
             return duty.complain(talk, found, photo.caption, photo)
         if filing.may_add(talk) and not report.tells_something(talk, photo.caption):
             return filing.add_photo(talk, found, photo)
@@ -344,8 +352,3 @@ def _undelivered(talk: Talk, why: str) -> Decision:
     refusal = talk.facts.refusal
     lost = join.unreachable(talk, talk.here) if why in ("blocked", "gone") and refusal is not None else ()
     return talk.stay(*lost, *duty.undelivered(talk))
-
-
-def questions_dropped(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
-    """Without the questions: more of the chat's messages wait, and the last one asks."""
-    return tuple(effect for effect in effects if not (isinstance(effect, Say) and effect.question))

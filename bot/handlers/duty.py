@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core import when
-from bot.core.effects import Change, Effect, KeepPhoto, Lane, Say, ShowPhotos
+from bot.core.effects import Change, Effect, KeepPhoto, Lane, Say, ShowPhotos, Unheard
 from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Desk, Role
 from bot.core.report import (
@@ -25,11 +25,10 @@ from bot.handlers.talk import Decision, Talk, about, unit_words
 NOTE_MAX = 300
 
 
-def right_to(talk: Talk, report: Report) -> Role | None:
-    """The role by which the sender may deal with this report, checked now; None: they may not."""
-    roles = talk.facts.me.of(report.desk)
+def rights_to(talk: Talk, report: Report) -> tuple[Role, ...]:
+    """The roles by which the sender may deal with this report, checked now; none: they may not."""
     office = tuple(r for r in talk.facts.me.of(talk.commune.office) if r.role == "office")
-    return next(iter(roles + office), None)
+    return tuple(dict.fromkeys((*talk.facts.me.of(report.desk), *office)))
 
 
 def press(talk: Talk, verb: str, rest: str) -> Decision:
@@ -37,16 +36,16 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
     report = talk.facts.report
     if report is None:
         return talk.stay(talk.answer("duty/unknown_code"))
-    role = right_to(talk, report)
-    if role is None:
+    roles = rights_to(talk, report)
+    if not roles:
         return talk.stay(talk.answer("duty/not_yours", **about(report, talk.commune)))
     match verb:
         case "take":
-            return take(talk, report, role)
+            return take(talk, report, roles[0])
         case "done":
-            return ask_after(talk, report, role)
+            return ask_after(talk, report, roles)
         case "out":
-            return choose_outcome(talk, report, role, rest)
+            return choose_outcome(talk, report, roles, rest)
     return talk.stay(talk.answer("duty/unknown_code"))
 
 
@@ -80,71 +79,75 @@ def _tell_others(talk: Talk, report: Report, message: str, data: dict[str, Any])
 # Closing -----------------------------------------------------------------------------------------
 
 
-def ask_after(talk: Talk, report: Report, role: Role) -> Decision:
+def ask_after(talk: Talk, report: Report, roles: tuple[Role, ...]) -> Decision:
     """ "Đã xử lý" asks for an after photo, or an outcome that this role may record."""
     if not may_follow(report.status, "close"):
         return talk.stay(_too_late(talk, report))
     closing = Closing(report.code, talk.incoming.account, "photo")
-    data = about(report, talk.commune) | {"outcomes": outcomes_for(report, role)}
+    data = about(report, talk.commune) | {"outcomes": outcomes_for(report, roles)}
     question = replace(talk.answer("duty/ask_after", **data), report=report.id)
-    return talk.go(question, closing=closing)
+    return talk.go(question, closings=talk.session.owing(closing))
 
 
-def outcomes_for(report: Report, role: Role) -> list[str]:
+def outcomes_for(report: Report, roles: tuple[Role, ...]) -> list[str]:
     """What may be written instead of a photo: order matters have outcomes of their own."""
     order = {"reminded", "recorded", "fined", "no_violation"}
     fitting = order if report.field == "order" else {"fixed", "reminded"}
-    return [name for name, roles in OUTCOMES.items() if name in fitting and role.role in roles]
+    held = {role.role for role in roles}
+    return [name for name, allowed in OUTCOMES.items() if name in fitting and held & allowed]
 
 
-def choose_outcome(talk: Talk, report: Report, role: Role, outcome: str) -> Decision:
-    if outcome not in outcomes_for(report, role):
-        return talk.stay(talk.answer("duty/not_your_outcome", **about(report, talk.commune)))
+def choose_outcome(
+    talk: Talk, report: Report, roles: tuple[Role, ...], outcome: str, number: str = ""
+) -> Decision:
+    """Close with a written outcome; one that needs a decision's number asks for it first."""
     if not may_follow(report.status, "close"):
-        return talk.stay(_too_late(talk, report))
-    if outcome in NUMBERED:
+        return talk.go(_too_late(talk, report), closings=talk.session.settled(report.code))
+    if outcome not in outcomes_for(report, roles):
+        return talk.stay(talk.answer("duty/not_your_outcome", **about(report, talk.commune)))
+    if outcome in NUMBERED and not number:
         closing = Closing(report.code, talk.incoming.account, "number", outcome)
         question = replace(talk.answer("duty/ask_number", code=report.code), report=report.id)
-        return talk.go(question, closing=closing)
-    return close(talk, report, role, outcome)
-
-
-def closing_here(talk: Talk) -> Closing | None:
-    """What the sender owes this chat: a photo or a number; other people's words are not meant."""
-    closing = talk.session.closing
-    return closing if closing is not None and closing.account == talk.incoming.account else None
+        return talk.go(question, closings=talk.session.owing(closing))
+    return close(talk, report, roles[0], outcome, note=number)
 
 
 def number_given(talk: Talk, report: Report, closing: Closing, text: str) -> Decision:
-    role = right_to(talk, report)
-    if role is None:
-        return talk.go(talk.answer("duty/not_yours", **about(report, talk.commune)), closing=None)
+    roles = rights_to(talk, report)
+    if not roles:
+        return _not_yours_any_more(talk, report)
     if not any(letter.isdigit() for letter in text):
         return talk.stay(talk.answer("duty/ask_number", code=report.code))
-    return close(talk, report, role, closing.outcome, note=clip(text, NOTE_MAX))
+    return choose_outcome(talk, report, roles, closing.outcome, clip(text, NOTE_MAX))
+
+
+def _not_yours_any_more(talk: Talk, report: Report) -> Decision:
+    told = talk.answer("duty/not_yours", **about(report, talk.commune))
+    return talk.go(told, closings=talk.session.settled(report.code))
 
 
 def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
     """The photo is fetched and checked first: a report is not closed with a picture that nobody can open."""
-    if right_to(talk, report) is None:
-        return talk.go(talk.answer("duty/not_yours", **about(report, talk.commune)), closing=None)
+    if not rights_to(talk, report):
+        return _not_yours_any_more(talk, report)
+    if not may_follow(report.status, "close"):
+        return talk.go(_too_late(talk, report), closings=talk.session.settled(report.code))
     keep = KeepPhoto(photo.file, purpose="after", report=report.id)
     closing = Closing(report.code, talk.incoming.account, "checking")
-    return talk.go(keep, talk.ask("duty/after_got", code=report.code), closing=closing)
+    return talk.go(keep, talk.ask("duty/after_got", code=report.code), closings=talk.session.owing(closing))
 
 
 def after_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
-    role = right_to(talk, report)
-    if role is None:
-        return talk.go(closing=None)
+    roles = rights_to(talk, report)
+    if not roles or not may_follow(report.status, "close"):
+        # Removed meanwhile, or closed with an earlier photo: kept with the report, nothing more to say.
+        return talk.go(closings=talk.session.settled(report.code))
     if ready.problem is not None:
         closing = Closing(report.code, talk.incoming.account, "photo")
         data = about(report, talk.commune) | {"problem": ready.problem}
-        return talk.go(replace(talk.answer("duty/bad_after", **data), report=report.id), closing=closing)
-    if not may_follow(report.status, "close"):
-        # A second after photo of a closed report: kept with it, nothing more to say.
-        return talk.go(closing=None)
-    return close(talk, report, role, "photo")
+        told = replace(talk.answer("duty/bad_after", **data), report=report.id)
+        return talk.go(told, closings=talk.session.owing(closing))
+    return close(talk, report, roles[0], "photo")
 
 
 def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") -> Decision:
@@ -162,7 +165,7 @@ def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") 
     effects: list[Effect] = [change, replace(talk.answer("duty/closed", **data), report=report.id)]
     effects.extend(_tell_others(talk, report, "duty/closed_by_other", data))
     effects.extend(_tell_resolved(talk, report, outcome))
-    return talk.go(*effects, closing=None)
+    return talk.go(*effects, closings=talk.session.settled(report.code))
 
 
 def _tell_resolved(talk: Talk, report: Report, outcome: str) -> list[Effect]:
@@ -264,6 +267,8 @@ def undelivered(talk: Talk) -> tuple[Effect, ...]:
     if refusal is None or report is None or refusal.lane != Lane.ALERT or not report.is_open:
         return ()
     left, fallback = _next_ears(talk, report, refusal.address)
+    if fallback and not left:
+        return (Unheard(report.id),)
     data = alert_data(talk, report) | {"fallback": fallback}
     return tuple(
         Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=_once(report, ear, refusal.address))

@@ -4,10 +4,12 @@ from bot.core.effects import Bind, Effect, Heard, Join, Lane, Reach, Relocate, S
 from bot.core.events import Address, Moved
 from bot.core.facts import Desk
 from bot.core.session import FORWARDED_MAX, WRONG_CODES_AN_HOUR
+from bot.core.text import clean, clip
 from bot.handlers.duty import alert_data
 from bot.handlers.talk import Decision, Talk, unit_words
 
 HOUR_MS = 3600 * 1000
+NAME_MAX = 60
 
 
 def code_given(talk: Talk) -> Decision:
@@ -18,7 +20,7 @@ def code_given(talk: Talk) -> Decision:
     invite = talk.facts.invite
     if invite is None or not invite.usable:
         return talk.go(talk.answer("join/bad_code"), wrong_codes=(*recent, talk.now))
-    name = talk.incoming.name or invite.unit
+    name = clip(clean(talk.incoming.name).strip(), NAME_MAX) or talk.commune.units[invite.unit].name
     joined = Join(invite.hash, invite.unit, invite.role, name)
     welcome = talk.answer("join/welcome", unit=unit_words(talk.commune, invite.unit), role=invite.role)
     return talk.go(joined, Reach(True), welcome, *_catch_up(talk, invite.unit), wrong_codes=())

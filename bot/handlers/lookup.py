@@ -2,7 +2,7 @@
 
 from bot.core import when
 from bot.core.report import Report
-from bot.handlers.duty import right_to
+from bot.handlers.duty import rights_to
 from bot.handlers.talk import Decision, Talk, about
 
 SHOWN_MAX = 5
@@ -21,7 +21,7 @@ def one(talk: Talk) -> Decision:
     report = talk.facts.report
     if report is not None and report.person == talk.facts.me.person:
         return talk.stay(talk.answer("resident/one_report", **_detail(talk, report)))
-    if report is not None and right_to(talk, report) is not None:
+    if report is not None and rights_to(talk, report):
         data = _detail(talk, report) | {"who": report.taken_name}
         return talk.stay(talk.answer("duty/one_report", **data))
     return talk.stay(talk.answer("resident/unknown_code"))

@@ -9,7 +9,7 @@ from bot.core.effects import Effect, FollowLink, KeepPhoto, Say
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, PHOTOS_MAX, WORDS_MAX, Draft
-from bot.core.text import clean, clip
+from bot.core.text import clip
 from bot.handlers import filing
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
@@ -34,7 +34,7 @@ def advance(talk: Talk, draft: Draft, *effects: Effect, wait_ms: int = 0, **got:
     slot = form.next_slot(draft, talk.commune)
     draft = replace(draft, asked=slot, touched_at=talk.now, nudged=False)
     question = replace(_question(talk, draft, slot, heard(got)), wait_ms=wait_ms)
-    return talk.go(*effects, question, draft=draft, complaint=None)
+    return talk.go(*effects, question, draft=draft)
 
 
 def _question(talk: Talk, draft: Draft, slot: str, got: dict[str, Any]) -> Say:
@@ -118,7 +118,7 @@ def _choose_field(talk: Talk, draft: Draft, rest: str) -> Decision:
     leaves = [leaf for leaf in talk.commune.categories.values() if leaf.field == field]
     if len(leaves) == 1:
         return _choose_category(talk, draft, leaves[0].id)
-    start = int(page) if page.isdecimal() and int(page) < len(leaves) else 0
+    start = int(page) if page in map(str, range(len(leaves))) else 0
     whole = len(leaves) <= BUTTONS_MAX
     shown = leaves if whole else leaves[start : start + BUTTONS_MAX - 1]
     after = 0 if start + len(shown) >= len(leaves) else start + len(shown)
@@ -151,11 +151,11 @@ def _skip(talk: Talk, draft: Draft, slot: str) -> Decision:
 def _reopen_slot(talk: Talk, draft: Draft, slot: str) -> Decision:
     if slot not in ("category", "place", "photo", "words"):
         return filing.stale(talk)
-    opened = form.clear(draft, slot)
     if slot == "words":
-        shown = draft_words(opened, talk.commune)
-        return talk.go(talk.ask("resident/ask_words", **shown), draft=replace(opened, asked="words"))
-    return advance(talk, opened)
+        # The old words stay until new ones come.
+        shown = draft_words(draft, talk.commune)
+        return talk.go(talk.ask("resident/ask_words", **shown), draft=replace(draft, asked="words"))
+    return advance(talk, form.clear(draft, slot))
 
 
 def cancel(talk: Talk) -> Decision:
@@ -182,8 +182,11 @@ def words(talk: Talk, text: str) -> Decision:
     """Words of somebody who is telling a report."""
     draft = talk.session.draft or new_draft(talk)
     simple = _short_answer(talk, draft, text)
-    if simple is not None:
-        return simple
+    return simple if simple is not None else retold(talk, draft, text)
+
+
+def retold(talk: Talk, draft: Draft, text: str) -> Decision:
+    """Words that tell something, or an edited message: they fill slots and press nothing."""
     kept = clip(text, WORDS_MAX)
     draft, got = understand(talk, draft, kept)
     effects: list[Effect] = []
@@ -214,6 +217,8 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, dict[str, An
     got: dict[str, Any] = {}
     if draft.asked == "hours":
         return replace(draft, hours=clip(text, 200)), {"hours": True}
+    if draft.asked == "words":
+        return replace(draft, words=clip(text, WORDS_MAX)), got
     draft = _take_category(talk, draft, text, got)
     draft = _take_place(talk, draft, text, got)
     if not _is_plain_answer(draft, text):
@@ -300,17 +305,16 @@ def link_ready(talk: Talk, lat: float | None, lon: float | None) -> Decision:
 
 def photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
     draft = talk.session.draft or new_draft(talk)
-    if len(draft.photos) >= PHOTOS_MAX:
-        return talk.stay(talk.ask("resident/enough_photos", limit=PHOTOS_MAX))
+    full = len(draft.photos) >= PHOTOS_MAX
+    effect = talk.answer("resident/enough_photos", limit=PHOTOS_MAX) if full else KeepPhoto(photo.file)
     draft = form.put_photo(draft, talk.incoming.id)
-    caption = clean(photo.caption).strip()
     got: dict[str, Any] = {}
-    if caption:
+    if photo.caption:
         # A caption answers no open question: it tells the whole matter.
-        draft, got = understand(talk, replace(draft, asked=None), clip(caption, WORDS_MAX))
+        draft, got = understand(talk, replace(draft, asked=None), clip(photo.caption, WORDS_MAX))
     got["photos"] = len(draft.photos)
     wait = WAIT_MS if photo.album or photo.file.as_file else 0
-    return advance(talk, draft, KeepPhoto(photo.file), wait_ms=wait, **got)
+    return advance(talk, draft, effect, wait_ms=wait, **got)
 
 
 def photo_ready(talk: Talk, ready: PhotoReady) -> Decision:

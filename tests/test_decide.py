@@ -1,0 +1,813 @@
+"""Whatever arrives in whatever state: decisions are total, and keep what residents and officers are promised."""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.config import load_commune
+from bot.core.effects import (
+    AttachPhotos,
+    Bind,
+    Change,
+    Consent,
+    FileReport,
+    Heard,
+    Join,
+    KeepPhoto,
+    Lane,
+    Say,
+    ShowPhotos,
+)
+from bot.core.events import (
+    Address,
+    DraftDue,
+    Edited,
+    Entered,
+    Event,
+    FileRef,
+    Incoming,
+    Left,
+    LinkReady,
+    Moved,
+    PhotoReady,
+    PhotoSent,
+    PlaceSent,
+    Pressed,
+    Undelivered,
+    Unsupported,
+    Words,
+)
+from bot.core.facts import Desk, Facts, Invite, Me, PhotoFact, Refusal, Role
+from bot.core.form import next_slot
+from bot.core.message import Button, Message
+from bot.core.report import NUMBERED, OUTCOMES, STATUSES, STEPS, Report
+from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, Closing, Draft, Session, dump, load
+from bot.core.text import clean
+from bot.core.when import ZONE
+from bot.core.words import Lexicon
+from bot.handlers import Decision, World, decide, needs, read_press
+from bot.messages import Messages
+from bot.photos import PROBLEMS
+from tests.paper import ROOT
+
+COMMUNE = load_commune(ROOT / "commune.toml")
+WORLD = World(COMMUNE, Lexicon(COMMUNE))
+MESSAGES = Messages()
+NAMES = frozenset(MESSAGES.names())
+START = datetime(2026, 3, 2, 8, 0, tzinfo=ZONE)
+# Nothing in the templates or the commune's words looks like this: wherever it turns up, a person wrote it.
+SECRET = re.compile(r"zq\d{4}")
+ACCOUNTS = ("zq7001", "zq7002")
+OTHER_REPORTER = "zq7009"
+VILLAGES = ("thon-03", "thon-05")
+DESKS = (*VILLAGES, "cong-an", "phong-kinh-te", "ubnd")
+CODES = ("AP-26-00001", "AP-26-00002", "AP-26-00044")
+
+# Who can hear -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """Which units can be told: by their room, by their members, or not at all."""
+
+    desks: Mapping[str, Desk]
+
+    def ears(self, unit: str) -> tuple[Address, ...]:
+        return self.desks.get(unit, Desk(unit)).ears
+
+    @property
+    def village_ears(self) -> frozenset[Address]:
+        return frozenset(ear for unit in VILLAGES for ear in _everybody(self.desks[unit]))
+
+    @property
+    def officers(self) -> frozenset[Address]:
+        return frozenset(ear for desk in self.desks.values() for ear in _everybody(desk))
+
+
+def _everybody(desk: Desk) -> tuple[Address, ...]:
+    return desk.rooms + desk.members
+
+
+def _desk(unit: str, rooms: int, members: int) -> Desk:
+    return Desk(
+        unit,
+        tuple(Address("paper", f"phong-{unit}-{n}", group=True) for n in range(rooms)),
+        tuple(Address("paper", f"can-bo-{unit}-{n}") for n in range(members)),
+    )
+
+
+towns = st.builds(
+    lambda sizes: Town({u: _desk(u, *size) for u, size in zip(DESKS, sizes, strict=True)}),
+    st.tuples(*(st.sampled_from([(0, 0), (1, 0), (0, 2), (1, 2)]) for _ in DESKS)),
+)
+ROLES: tuple[tuple[Role, ...], ...] = (
+    (),
+    (),
+    (Role("thon-03", "monitor", "Bác Tư"),),
+    (Role("thon-05", "head", "Ông Năm"),),
+    (Role("cong-an", "police", "Anh Dũng"),),
+    (Role("cong-an", "staff", "Anh Sơn"), Role("cong-an", "police", "Anh Sơn")),
+    (Role("ubnd", "office", "Chị Hà"),),
+    (Role("ubnd", "lead", "Ông Chủ tịch"),),
+    (Role("thon-03", "monitor", "Cô Lan"), Role("thon-05", "monitor", "Cô Lan")),
+    tuple(Role(unit, "staff", "Cô Mai") for unit in ("truong-01", "truong-02", "phong-kinh-te", "ubnd", "hoi-ccb", "tt-dvsnc")),
+)
+
+# What can be on record ----------------------------------------------------------------------------------
+
+_landmarks = st.sampled_from(["", "cổng chợ", "sau nhà văn hoá", "đ" * 119 + "…"])
+_stories = st.sampled_from(["", "xe đỗ kín vỉa hè zq5501", "rác hôi lắm\nba hôm rồi zq5502", "dài " * 499 + "zq5"])
+_points = st.sampled_from([None, (20.83, 106.58), (10.0, 105.0)])
+_ids = st.integers(1, 2**40)
+
+
+@st.composite
+def reports(draw: st.DrawFn, code: str | None = None, person: str | None = None) -> Report:
+    category = COMMUNE.categories[draw(st.sampled_from(sorted(COMMUNE.categories)))]
+    unit = draw(st.sampled_from([*VILLAGES, "thon-11", None]))
+    private = draw(st.booleans())
+    status = draw(st.sampled_from(sorted(STATUSES)))
+    point = draw(_points)
+    someone = person or draw(st.sampled_from([f"paper:{ACCOUNTS[0]}", f"paper:{OTHER_REPORTER}", None]))
+    filed = int(START.timestamp() * 1000) - draw(st.sampled_from([0, 3600_000, 40 * 24 * 3600_000]))
+    closed = status in ("resolved", "confirmed", "rejected")
+    took = draw(st.sampled_from([None, f"paper:{ACCOUNTS[1]}", "paper:khac"]))
+    return Report(
+        id=draw(_ids),
+        code=code or draw(st.sampled_from(CODES)),
+        category=category.id,
+        field=category.field,
+        status=status,
+        desk=COMMUNE.office if private else COMMUNE.desk_of(category, unit),
+        unit=unit,
+        landmark=draw(_landmarks),
+        lat=point[0] if point else None,
+        lon=point[1] if point else None,
+        words=draw(_stories),
+        hours=draw(st.sampled_from(["", "5 giờ sáng zq5503"])),
+        private=private,
+        person=someone,
+        channel="paper" if someone else None,
+        chat=someone.removeprefix("paper:") if someone else None,
+        filed_at=filed,
+        ack_by=filed + 24 * 3600_000,
+        fix_by=filed + 72 * 3600_000,
+        taken_by=took,
+        taken_name="Anh Dũng" if took else "",
+        closed_at=filed + draw(st.sampled_from([0, 26 * 24 * 3600_000])) if closed else None,
+        outcome=draw(st.sampled_from(["photo", *OUTCOMES])) if closed else "",
+        reopened=draw(st.integers(0, 3)),
+        version=draw(st.integers(0, 9)),
+        photos=draw(st.integers(0, PHOTOS_MAX)),
+    )
+
+
+@st.composite
+def drafts(draw: st.DrawFn, now: int) -> Draft:
+    """A draft as an earlier run of the program may have left it."""
+    point = draw(_points)
+    unit = draw(st.sampled_from([None, *VILLAGES, "thon-20"]))
+    started = now - draw(st.sampled_from([0, 60_000, 20 * 3600_000, DRAFT_LIFE_MS * 2]))
+    found = Draft(
+        id=draw(_ids),
+        started_at=started,
+        touched_at=started,
+        category=draw(st.sampled_from([None, *sorted(COMMUNE.categories)])),
+        guesses=draw(st.sampled_from([(), ("litter", "parking"), ("litter", "vending", "parking")])),
+        unit=unit,
+        units=draw(st.sampled_from([(), VILLAGES, tuple(u.id for u in COMMUNE.villages)])),
+        landmark=draw(_landmarks),
+        lat=point[0] if point else None,
+        lon=point[1] if point else None,
+        outside=point is not None and unit is None,
+        photos=tuple(draw(st.sets(st.integers(1, 40), max_size=PHOTOS_MAX))),
+        words=draw(_stories),
+        hours=draw(st.sampled_from(["", "chiều tối zq5504"])),
+        private=draw(st.booleans()),
+        skipped=draw(st.frozensets(st.sampled_from(["photo", "hours", "landmark"]))),
+        nudged=draw(st.booleans()),
+    )
+    asked = draw(st.sampled_from([next_slot(found, COMMUNE), next_slot(found, COMMUNE), "edit", "words", None]))
+    return replace(found, asked=asked)
+
+
+@st.composite
+def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: bool) -> Session:
+    step = draw(st.sampled_from([None, "photo", "checking", "number"]))
+    outcome = draw(st.sampled_from(sorted(NUMBERED))) if step == "number" else ""
+    code, account = draw(st.sampled_from(CODES)), draw(st.sampled_from(accounts))
+    closing = Closing(code, account, step, outcome) if step else None
+    if group:
+        return Session(closing=closing)
+    return Session(
+        draft=draw(st.none() | drafts(now)),
+        closing=closing,
+        last=draw(st.sampled_from([None, *CODES])),
+        last_at=now - draw(st.sampled_from([0, 3600_000])),
+        complaint=draw(st.sampled_from([None, *CODES])),
+        wrong_codes=tuple([now] * draw(st.sampled_from([0, 9, 12]))),
+    )
+
+
+# What can arrive ------------------------------------------------------------------------------------------
+
+PHRASES = (
+    "rác ở cổng chợ thôn 3",
+    "rac o cong cho",
+    "bãi rác tự phát zq5505",
+    "xe đỗ kín vỉa hè cửa chợ thôn 5 zq5506",
+    "ban hang lan duong zq5507",
+    "đèn đường hỏng thôn ba",
+    "thôn 3",
+    "thon 5, sau nha van hoa",
+    "thôn 7 hoặc thôn 8",
+    "cổng chợ",
+    "5 đến 7 giờ sáng zq5508",
+    "không có ảnh",
+    "khong",
+    "ok",
+    "dung",
+    "đúng rồi ạ",
+    "gửi",
+    "gui phan anh",
+    "đồng ý và gửi",
+    "sửa",
+    "huỷ",
+    "báo một việc",
+    "cảm ơn",
+    "xin chào",
+    "nhận",
+    "nhận AP-26-00001",
+    "xong",
+    "xong ap2644",
+    "đã xử lý",
+    "AP-26-00002",
+    "tìm AP-26-00001",
+    "15/QĐ-XPHC",
+    "/start",
+    "/trogiup",
+    "/tracuu",
+    "/huy",
+    "/ketnoi",
+    "/quyenriengtu",
+    "/xuatdulieu",
+    "/xoadulieu",
+    "/thongke",
+    "/tim AP-26-00044",
+    "tra cuu",
+    "làm giấy khai sinh ở đâu",
+    "A1B2-C3D4",
+    "a1b2c3d4",
+    "0",
+    "1",
+    "3",
+    "20",
+    "007",
+    "٣",
+    "99999999999999999999",
+    "20.83, 106.58",
+    "https://maps.google.com/?q=20.83,106.58",
+    "https://maps.app.goo.gl/abc123",
+    "http://maps.google.com/?q=nan,inf",
+    "\u200b",
+    "\u202etxet\x00\x07",
+    "rác \ud800 thôn 3",
+    "😀👍🏽",
+    "rác " * 700,
+    "x" * 5000,
+)
+_phrase = st.sampled_from(PHRASES)
+_text = st.one_of(
+    _phrase, _phrase, _phrase, st.builds("{} {}".format, _phrase, _phrase), st.text(max_size=60)
+)
+_lat = st.sampled_from([20.83, 20.8271, 10.0, 0.0, 91.0, float("nan"), float("inf")])
+_lon = st.sampled_from([106.58, 106.5823, 105.0, 181.0, float("nan"), float("-inf")])
+_places = st.builds(PlaceSent, _lat, _lon)
+_files = st.builds(FileRef, st.just("f1"), st.sampled_from([None, 10, 10**9]), st.booleans())
+_photos = st.builds(PhotoSent, _files, st.one_of(st.just(""), _text), st.sampled_from([None, "album"]))
+_gps = st.sampled_from([(None, None), (20.83, 106.58), (10.0, 105.0), (float("nan"), 106.0), (20.83, None)])
+_kinds = ("voice", "audio", "video", "sticker", "contact", "document", "too_long", "other")
+_unsupported = st.builds(Unsupported, st.sampled_from(_kinds))
+_own = st.one_of(
+    st.builds(lambda at: LinkReady(*at), _gps),
+    st.builds(Undelivered, st.integers(1, 99), st.sampled_from(["blocked", "gone", "rejected"])),
+    st.just(DraftDue()),
+    st.just(Entered()),
+    st.just(Left()),
+    st.builds(Moved, st.sampled_from(["phong-moi", ""])),
+)
+VERBS = ("take", "done", "out", "good", "bad", "look", "bind", "new", "mine", "privacy", "help")
+FORM = ("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel")
+ARGUMENTS = (
+    "",
+    *COMMUNE.fields,
+    *COMMUNE.categories,
+    *VILLAGES,
+    "cong-an",
+    "order:4",
+    "sanitation:" + "9" * 5000,
+    "order:²",
+    "photo",
+    "hours",
+    "landmark",
+    "place",
+    "words",
+    "category",
+    "a:b:c",
+)
+_targets = st.one_of(st.sampled_from(CODES), st.sampled_from([*DESKS, "", "x" * 60]))
+_foreign = st.one_of(
+    st.builds("{}:{}".format, st.sampled_from(VERBS), _targets),
+    st.builds("out:{}:{}".format, st.sampled_from(CODES), st.sampled_from([*OUTCOMES, "photo", ""])),
+    st.builds("{}:{}:{}".format, st.sampled_from(FORM), _ids, st.sampled_from(ARGUMENTS)),
+    st.text(max_size=64),
+)
+ANSWERS = {
+    "category": ("rác đổ bừa bãi", "xe đỗ kín vỉa hè zq5509"),
+    "place": ("thôn 3 sau nhà văn hoá", "3", "thôn 5"),
+    "landmark": ("cổng chợ", "không rõ"),
+    "photo": ("không có ảnh",),
+    "hours": ("5 giờ sáng zq5510", "không"),
+    "summary": ("gửi", "đồng ý", "ok", "sửa", "gửi đi ạ"),
+    "words": ("rác nhiều lắm zq5511",),
+}
+
+
+def _pressed_now(session: Session, offered: tuple[Button, ...]) -> st.SearchStrategy[Event]:
+    """The buttons that stand open, and those of the form that could be typed by a forger."""
+    draft = session.draft.id if session.draft is not None else 1
+    own = [button.action for button in offered]
+    forged = st.builds(f"{{}}:{draft}:{{}}".format, st.sampled_from(FORM), st.sampled_from(ARGUMENTS))
+    return st.builds(Pressed, st.one_of(st.sampled_from(own or ["new"]), forged))
+
+
+def _right_answer(session: Session) -> st.SearchStrategy[Event]:
+    asked = session.draft.asked if session.draft is not None else None
+    return st.builds(Words, st.sampled_from(ANSWERS.get(asked or "category", ("không",))))
+
+
+def _fetched(session: Session) -> st.SearchStrategy[Event]:
+    mine = session.draft.photos if session.draft is not None else ()
+    photo = st.sampled_from([*mine, 10**6])
+    problem = st.sampled_from([None, None, *PROBLEMS])
+    return st.builds(lambda p, why, at: PhotoReady(p, why, *(at if why is None else ())), photo, problem, _gps)
+
+
+def events(session: Session, offered: tuple[Button, ...]) -> st.SearchStrategy[Event]:
+    pressed = _pressed_now(session, offered)
+    answered = _right_answer(session)
+    foreign = st.builds(Pressed, _foreign)
+    said, edited = st.builds(Words, _text), st.builds(Edited, _text)
+    # Those that lead somewhere come up more often.
+    return st.one_of(
+        answered, answered, pressed, pressed, said, said, _photos, _places, _fetched(session), foreign,
+        edited, _unsupported, _own,
+    )
+
+
+# A talk, step by step ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decision with all that led to it, and its messages as they would be sent."""
+
+    incoming: Incoming
+    before: Session
+    facts: Facts
+    town: Town
+    decision: Decision
+    said: tuple[tuple[Say, Message], ...]
+
+    @property
+    def event(self) -> Event:
+        return self.incoming.event
+
+    @property
+    def after(self) -> Session:
+        return self.decision.session
+
+    @property
+    def here(self) -> Address:
+        return self.incoming.address
+
+    @property
+    def verb(self) -> str:
+        """What was pressed, with the slot for "ed"."""
+        if not isinstance(self.event, Pressed):
+            return ""
+        verb, _, rest = self.event.action.partition(":")
+        return f"ed:{rest.partition(':')[2]}" if verb == "ed" else verb
+
+    @property
+    def filed(self) -> FileReport | None:
+        found = [e for e in self.decision.effects if isinstance(e, FileReport)]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def known(self, report: int | None) -> Report | None:
+        every = (self.facts.report, *self.facts.open_here, *self.facts.unheard, *self.facts.mine)
+        return next((r for r in every if r is not None and r.id == report), None)
+
+
+@st.composite
+def facts_for(
+    draw: st.DrawFn, incoming: Incoming, session: Session, town: Town, consent: str | None, now: datetime
+) -> Facts:
+    """What `bot.facts` would find: only what was asked for, whatever it may be."""
+    need = needs(incoming, session, WORLD)
+    me = Me(f"paper:{incoming.account}" if incoming.account else "", consent)
+    if incoming.account:
+        me = replace(me, roles=draw(st.sampled_from(ROLES)))
+    room = next((u for u, desk in town.desks.items() if incoming.address in desk.rooms), None)
+    report, photo, refusal = None, None, None
+    if need.answered is not None:
+        report = draw(st.none() | reports())
+    if report is None and need.code is not None:
+        report = draw(st.one_of(st.none(), reports(need.code), reports(need.code, me.person or None)))
+    if need.photo is not None or need.outbox is not None:
+        report = draw(st.none() | reports())
+    if need.photo is not None and draw(st.booleans()):
+        purpose = draw(st.sampled_from(["before", "after"])) if report else "before"
+        photo = PhotoFact(need.photo, purpose, report.id if report else None)
+    if need.outbox is not None and draw(st.booleans()):
+        lane = draw(st.sampled_from([int(Lane.ALERT), int(Lane.ANSWER)]))
+        refusal = Refusal("duty/alert", incoming.address, lane, report.id if report else None)
+    some = st.lists(reports(), max_size=3, unique_by=lambda r: r.id).map(tuple)
+    concerned = [report, *(open_here := draw(some) if need.open_here and me.roles else ())]
+    units = set(need.units)
+    if need.desk_of_report and any(concerned):
+        units |= {r.desk for r in concerned if r is not None} | {COMMUNE.office}
+    usable = st.builds(Invite, st.just(need.invite or ""), st.sampled_from(DESKS), st.sampled_from(_roles), st.booleans())
+    return Facts(
+        now=now,
+        me=me,
+        room=room,
+        report=report,
+        photo=photo,
+        desks={unit: town.desks.get(unit, Desk(unit)) for unit in units},
+        mine=tuple(replace(r, person=me.person) for r in draw(some)) if need.mine else (),
+        open_here=tuple(replace(r, status="sent") for r in open_here),
+        invite=draw(st.none() | usable) if need.invite is not None else None,
+        unheard=draw(some) if need.unheard else (),
+        refusal=refusal,
+    )
+
+
+_roles = ("monitor", "head", "police", "staff", "office", "lead")
+_names = st.sampled_from(["", "Nguyễn Văn zq6001", "\u202eev\x00il\nname", "n" * 200])
+
+
+def talks(data: st.DataObject, steps: int) -> Iterator[Step]:
+    """One chat for a while: what comes, what is known, what is decided."""
+    town = data.draw(towns)
+    group = data.draw(st.sampled_from([False, False, False, True]))
+    address, accounts = Address("paper", ACCOUNTS[0]), ACCOUNTS[:1]
+    if group:
+        rooms = sorted(room.chat for desk in town.desks.values() for room in desk.rooms)
+        address = Address("paper", data.draw(st.sampled_from([*rooms, "nhom-la"])), group=True)
+        accounts = (*ACCOUNTS, "")
+    now = START
+    started = st.just(EMPTY) | sessions(int(now.timestamp() * 1000), ACCOUNTS[:1], group=group)
+    session, consent = data.draw(started), data.draw(st.sampled_from([None, "0", COMMUNE.policy_version]))
+    offered: tuple[Button, ...] = ()
+    for number in range(1, steps + 1):
+        now += timedelta(minutes=data.draw(st.sampled_from([0, 0, 1, 40, 25 * 60])))
+        event = data.draw(events(session, offered))
+        incoming = Incoming(
+            number,
+            now,
+            address,
+            data.draw(st.sampled_from(accounts)),
+            event,
+            data.draw(_names),
+            data.draw(st.sampled_from([None, None, None, "m7"])),
+        )
+        incoming = read_press(incoming, session, offered)
+        facts = data.draw(facts_for(incoming, session, town, consent, now))
+        decision = decide(incoming, session, facts, WORLD)
+        step = Step(incoming, session, facts, town, decision, _spoken(decision))
+        yield step
+        lists = [m.buttons for say, m in step.said if say.to == address and m.buttons and say.lane != Lane.ALERT]
+        offered = lists[-1] if lists else offered
+        session = decision.session
+        if step.filed is not None:
+            session, consent = replace(session, last="AP-26-00001"), COMMUNE.policy_version
+
+
+def _spoken(decision: Decision) -> tuple[tuple[Say, Message], ...]:
+    said = []
+    for effect in decision.effects:
+        if isinstance(effect, Say):
+            data = {**effect.data, "code": "AP-26-00001"} if effect.fresh else effect.data
+            said.append((effect, MESSAGES.render(effect.message, data)))
+    return tuple(said)
+
+
+# What always holds --------------------------------------------------------------------------------------------
+
+
+def is_a_decision_that_survives_a_restart(step: Step) -> None:
+    assert isinstance(step.decision, Decision)
+    assert load(dump(step.after)) == step.after
+    dump(step.after).encode()
+
+
+def answers_whoever_speaks(step: Step) -> None:
+    """In private nobody who says or does something is left without a word."""
+    if step.here.group or any(say.to == step.here for say, _ in step.said):
+        return
+    draft = step.before.draft
+    match step.event:
+        case Entered() | Left() | Moved() | Undelivered():
+            return
+        case DraftDue():
+            due = step.before.wake_at
+            assert due is None or step.facts.now_ms < due
+        case LinkReady():
+            assert draft is None or draft.lat is not None
+        case PhotoReady(photo=photo, problem=problem):
+            ours = draft is not None and photo in draft.photos
+            whose = step.facts.photo if step.facts.report is not None else None
+            if whose is None:
+                assert problem is None or not ours
+            else:
+                assert problem is None or whose.purpose == "after"
+        case Edited(text):
+            # Of a message that belongs to nothing open: there is nothing it could change.
+            assert not clean(text).strip() or (draft is None and not _still_adding(step))
+        case Words(text):
+            # Invisible characters only.
+            assert not clean(text).strip() and draft is not None
+        case _:
+            raise AssertionError(f"no answer to {step.event}")
+
+
+def _still_adding(step: Step) -> bool:
+    report, session = step.facts.report, step.before
+    return (
+        report is not None
+        and report.code == session.last
+        and report.person == step.facts.me.person
+        and report.is_open
+        and step.facts.now_ms - session.last_at <= 30 * 60_000
+    )
+
+
+def says_what_every_channel_can_show(step: Step) -> None:
+    for say, message in step.said:
+        assert say.message in NAMES
+        assert 1 <= len(message.text) <= 2000, say.message
+        assert len(message.buttons) <= 5, say.message
+        labels = [button.label for button in message.buttons]
+        assert len(set(labels)) == len(labels), labels
+        for button in message.buttons:
+            assert 1 <= len(button.label) <= 20, button
+            assert 1 <= len(button.action.encode()) <= 64, button
+        message.text.encode()
+    for effect in step.decision.effects:
+        if isinstance(effect, ShowPhotos):
+            assert MESSAGES.render(effect.message, {"code": effect.code or "AP-26-00001"}).text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+
+
+def keeps_only_clean_text(step: Step) -> None:
+    """Nothing invisible, nothing that a database or a screen could choke on."""
+    kept: list[str] = []
+    for effect in step.decision.effects:
+        match effect:
+            case Change(values=values, note=note):
+                kept += [note, *_texts(values)]
+            case FileReport(draft=draft):
+                kept += [draft.words, draft.landmark, draft.hours]
+            case Join(name=name):
+                kept.append(name)
+            case Say(data=data):
+                kept += list(_texts(data))
+    assert [text for text in kept if clean(text) != text] == []
+
+
+def moves_reports_along_the_table(step: Step) -> None:
+    changes = [e for e in step.decision.effects if isinstance(e, Change)]
+    assert len(changes) <= 1
+    for change in changes:
+        report = step.known(change.report)
+        assert report is not None
+        assert (change.version, change.before) == (report.version, report.status)
+        assert change.after in STATUSES
+        if change.action not in STEPS:
+            assert change.after == change.before
+            assert "status" not in change.values
+            continue
+        rule = STEPS[change.action]
+        assert change.before in rule.before
+        assert change.after == rule.after == change.values["status"]
+        assert (change.after in ("resolved", "confirmed")) == (change.values.get("closed_at", 0) is not None) or (
+            change.action == "take"
+        )
+    told = [e for e in step.decision.effects if isinstance(e, Heard | AttachPhotos)]
+    assert all(not isinstance(e, AttachPhotos) or step.known(e.report) is not None for e in told)
+
+
+def lets_only_those_change_a_report_who_may(step: Step) -> None:
+    me = step.facts.me
+    for change in step.decision.effects:
+        if not isinstance(change, Change):
+            continue
+        report = step.known(change.report)
+        assert report is not None
+        if change.action in STEPS and STEPS[change.action].who == "desk":
+            office = tuple(r for r in me.of(COMMUNE.office) if r.role == "office")
+            roles = me.of(report.desk) + office
+            assert roles, "somebody without a role dealt with a report"
+            if change.action == "close":
+                _closed_properly(step, change, {role.role for role in roles})
+        else:
+            assert report.person == me.person, "somebody else's report was judged or added to"
+        if change.action == "reopen":
+            assert step.before.complaint == report.code
+
+
+def _closed_properly(step: Step, change: Change, roles: set[str]) -> None:
+    outcome = change.values["outcome"]
+    if outcome == "photo":
+        assert isinstance(step.event, PhotoReady)
+        assert step.event.problem is None
+        assert step.facts.photo is not None
+        assert step.facts.photo.purpose == "after"
+        return
+    assert OUTCOMES[outcome] & roles, "a result that this role may not record"
+    assert outcome not in NUMBERED or any(c.isdigit() for c in change.note)
+
+
+def never_asks_or_loses_what_was_given(step: Step) -> None:
+    before, after = step.before.draft, step.after.draft
+    if after is None or step.here.group:
+        return
+    same = before is not None and before.id == after.id
+    if not same or before is None or before.asked != after.asked:
+        opened = {"category": ("f", "ed:category"), "place": ("us", "ed:place")}
+        given = {
+            "category": after.category is not None,
+            "place": after.placed,
+            "landmark": bool(after.landmark) or after.lat is not None,
+            "photo": bool(after.photos),
+            "hours": bool(after.hours),
+        }
+        asked = after.asked or ""
+        assert not given.get(asked, False) or step.verb in opened.get(asked, ()), f"asked twice: {asked}"
+    if not same or before is None:
+        return
+    if step.verb != "ed:category":
+        assert before.category is None or after.category is not None
+    if step.verb != "ed:place":
+        assert not before.placed or after.placed
+        assert not before.landmark or after.landmark
+    if step.verb != "ed:photo":
+        broken = {step.event.photo} if isinstance(step.event, PhotoReady) and step.event.problem else set()
+        assert set(before.photos) - broken <= set(after.photos)
+    if step.verb != "ed:words" and before.asked != "words":
+        assert after.words.startswith(before.words.removesuffix("…"))
+    if before.hours:
+        assert after.hours
+    if not step.verb.startswith("ed:"):
+        assert before.skipped <= after.skipped
+
+
+def keeps_a_draft_until_it_is_sent_or_let_go(step: Step) -> None:
+    before, after = step.before.draft, step.after.draft
+    if before is None or (after is not None and after.id == before.id):
+        return
+    assert after is None, "a new draft pushed an open one aside"
+    given_up = step.verb == "cancel" or (isinstance(step.event, Words) and _cancels(step.event.text))
+    ended = isinstance(step.event, DraftDue) and step.facts.now_ms >= before.touched_at + DRAFT_LIFE_MS
+    assert given_up or ended or step.verb == "add" or step.filed is not None
+
+
+def _cancels(text: str) -> bool:
+    return WORLD.lexicon.command(clean(text).strip()) == "huy"
+
+
+def files_only_what_is_whole_and_agreed(step: Step) -> None:
+    filed, draft = step.filed, step.before.draft
+    if filed is None:
+        return
+    assert not step.here.group
+    assert draft is not None
+    assert filed.draft == draft
+    assert next_slot(draft, COMMUNE) == "summary"
+    assert step.verb == "send" or (isinstance(step.event, Words) and draft.asked == "summary")
+    agreed = any(isinstance(e, Consent) and e.version == COMMUNE.policy_version for e in step.decision.effects)
+    assert agreed or step.facts.me.consent == COMMUNE.policy_version
+    assert step.after.draft is None
+    receipts = [say for say, _ in step.said if say.message == "resident/receipt"]
+    assert [(say.to, say.fresh) for say in receipts] == [(step.here, True)]
+    assert step.facts.now_ms < filed.ack_by
+    assert step.facts.now_ms < filed.fix_by
+
+
+def alerts_whoever_can_hear_of_a_new_report(step: Step) -> None:
+    filed = step.filed
+    if filed is None or filed.draft.category is None:
+        return
+    category = COMMUNE.categories[filed.draft.category]
+    desk = COMMUNE.office if filed.draft.private else COMMUNE.desk_of(category, filed.draft.unit)
+    assert (filed.desk, filed.field) == (desk, category.field)
+    ears = step.town.ears(desk) or step.town.ears(COMMUNE.office)
+    alerts = [say for say, _ in step.said if say.message == "duty/alert"]
+    assert filed.alerted == bool(ears)
+    assert sorted(say.to.key for say in alerts) == sorted(ear.key for ear in ears)
+    assert all(say.fresh and say.lane == Lane.ALERT for say in alerts)
+    if filed.draft.private:
+        assert not any(say.to in step.town.village_ears for say, _ in step.said)
+
+
+def keeps_order_matters_from_the_village(step: Step) -> None:
+    """Neighbours know each other's angle and hand: a village hears category and place, nothing more."""
+    if any(isinstance(e, Bind) for e in step.decision.effects):
+        return  # the room is another unit's from now on
+    for say, message in step.said:
+        field, secrets, place = _told_about(step, say)
+        if say.to in step.town.village_ears and field == "order":
+            shown = SECRET.findall(message.text)
+            assert not set(shown) & (secrets - place), say.message
+            assert say.message != "duty/alert"
+    for effect in step.decision.effects:
+        if isinstance(effect, ShowPhotos) and effect.to in step.town.village_ears:
+            report = step.known(effect.report)
+            field = report.field if report is not None else step.filed.field if step.filed else ""
+            assert field != "order"
+
+
+def _told_about(step: Step, say: Say) -> tuple[str, set[str], set[str]]:
+    """The field of the report a message is about, the marks of its words and hours, and of its place."""
+    report = step.known(say.report)
+    if say.fresh and step.filed is not None:
+        draft = step.filed.draft
+        return step.filed.field, set(SECRET.findall(draft.words + draft.hours)), set(SECRET.findall(draft.landmark))
+    if report is None:
+        return str(say.data.get("field", "")), set(), set()
+    typed = step.event.text if isinstance(step.event, Words | Edited) else ""
+    secrets = SECRET.findall(f"{report.words} {report.hours} {typed}")
+    return report.field, set(secrets), set(SECRET.findall(report.landmark))
+
+
+def never_names_the_reporter_to_a_desk(step: Step) -> None:
+    names = {*ACCOUNTS, OTHER_REPORTER}
+    if step.incoming.name and not step.facts.me.roles:
+        names.add(step.incoming.name)
+    for say, message in step.said:
+        if say.to in step.town.officers:
+            shown = message.text + json.dumps([[b.label, b.action] for b in message.buttons])
+            assert not [name for name in names if name in shown], say.message
+
+
+def takes_no_reports_in_a_group(step: Step) -> None:
+    if not step.here.group:
+        return
+    assert step.after.draft is None
+    before_photos = [e for e in step.decision.effects if isinstance(e, KeepPhoto) and e.purpose == "before"]
+    assert before_photos == []
+    if isinstance(step.event, Pressed) and step.verb in ("take", "done", "out", "bind"):
+        assert any(say.to == step.here for say, _ in step.said)
+
+
+RULES: tuple[Callable[[Step], None], ...] = (
+    is_a_decision_that_survives_a_restart,
+    answers_whoever_speaks,
+    says_what_every_channel_can_show,
+    keeps_only_clean_text,
+    moves_reports_along_the_table,
+    lets_only_those_change_a_report_who_may,
+    never_asks_or_loses_what_was_given,
+    keeps_a_draft_until_it_is_sent_or_let_go,
+    files_only_what_is_whole_and_agreed,
+    alerts_whoever_can_hear_of_a_new_report,
+    keeps_order_matters_from_the_village,
+    never_names_the_reporter_to_a_desk,
+    takes_no_reports_in_a_group,
+)
+slow_is_fine = settings(
+    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+@settings(slow_is_fine, max_examples=150)
+@given(st.data())
+def test_every_decision_keeps_the_rules(data: st.DataObject) -> None:
+    for step in talks(data, 12):
+        for rule in RULES:
+            rule(step)
