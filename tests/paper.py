@@ -1,17 +1,22 @@
-"""A paper channel: it plays transcripts through the real loops, and nothing but the network is missing."""
+"""A paper channel and a paper clock: stories run through the real loops, and nothing but the network lacks."""
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+from unittest.mock import patch
 
+import sqlalchemy as sa
 from PIL import Image
 
-from bot.app import Parts, build
+from bot import app
+from bot.app import Parts
 from bot.channels.base import (
+    Channel,
     Failed,
     FileTrouble,
     Malformed,
@@ -39,24 +44,18 @@ from bot.core.events import (
     Words,
 )
 from bot.core.message import Message
+from bot.core.words import Lexicon
+from bot.messages import Messages
 from bot.photos import Clean, PhotoTrouble
 from storage.database import Database
 from storage.files import Files
+from storage.tables import InboxState, OutboxState, PhotoState, inbox, links, outbox, photos
+from tests.platforms import Deed, Platform, Said, Take, World
 
 ROOT = Path(__file__).parent.parent
 KINDS: dict[str, type[Any]] = {
     cls.__name__: cls for cls in (Words, Edited, Pressed, PlaceSent, Unsupported, Entered, Left, Moved)
 }
-
-
-@dataclass(slots=True)
-class Said:
-    """What the bot sent: to whom, and the outbox row it came from."""
-
-    to: Address
-    message: Message
-    photo: bool
-    key: int
 
 
 class PaperClock:
@@ -79,7 +78,7 @@ class PaperClock:
 
 
 class Paper:
-    """The channel of the stories: keeps what was sent; `down` sends nothing, `deaf` chats blocked the bot."""
+    """The channel that dresses nothing: what it sends is the message as the core means it."""
 
     name = "paper"
     pace = Pace(1e6, 1e6, 10**6, 1e6)
@@ -104,7 +103,7 @@ class Paper:
             return Failed("down", delivered_maybe=False)
         if to.chat in self.deaf:
             return Refused("blocked")
-        self.said.append(Said(to, message, photo is not None, key))
+        self.said.append(Said(to.chat, message.text, message.buttons, photo is not None, f"m{key}"))
         return Sent(f"m{key}")
 
     async def download(self, file: FileRef, limit: int) -> bytes:
@@ -129,6 +128,68 @@ def _event(found: dict[str, Any]) -> Event:
     return event
 
 
+def _values(event: Event) -> dict[str, Any]:
+    if isinstance(event, PhotoSent):
+        file = {"id": event.file.id, "size": event.file.size, "as_file": event.file.as_file}
+        return {"file": file, "caption": event.caption, "album": event.album}
+    return {name: getattr(event, name) for name in type(event).__dataclass_fields__}
+
+
+class OnPaper:
+    """Everything can happen on paper, and everybody is called by their name."""
+
+    lacks: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, world: World) -> None:
+        self._paper = Paper()
+        self._last = b""
+        self._count = 0
+
+    async def start(self) -> Channel:
+        return self._paper
+
+    async def stop(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+    def account(self, who: str) -> str:
+        return who
+
+    def chat(self, where: str) -> str:
+        return where
+
+    async def arrive(self, deed: Deed, take: Take) -> None:
+        self._count += 1
+        if isinstance(deed.what, PhotoSent):
+            self._paper.files[deed.what.file.id] = deed.data
+        body = {
+            "id": f"e{self._count}",
+            "chat": deed.where,
+            "group": deed.group,
+            "account": deed.who,
+            "name": deed.who,
+            "event": {"kind": type(deed.what).__name__, "values": _values(deed.what)},
+            "replied": None if isinstance(deed.what, Pressed) else deed.on,
+        }
+        self._last = json.dumps(body).encode()
+        await self.again(take)
+
+    async def again(self, take: Take) -> None:
+        await take(self._paper.receive(self._last))
+
+    async def news(self) -> list[Said]:
+        said, self._paper.said = self._paper.said, []
+        return said
+
+    def breaks(self, broken: bool) -> None:
+        self._paper.down = broken
+
+    def blocks(self, where: str) -> None:
+        self._paper.deaf.add(where)
+
+
 class PaperStudio:
     """Stands where the photo worker stands: stories carry what the photo would have told."""
 
@@ -142,40 +203,70 @@ class PaperStudio:
         return
 
 
+@cache
 def small_jpeg() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (8, 8), (90, 140, 90)).save(buffer, "JPEG")
     return buffer.getvalue()
 
 
+@cache
+def _words() -> tuple[Commune, Lexicon, Messages]:
+    """Nothing changes them, and they take longer to read than a story to play: once a process."""
+    commune = load_commune(ROOT / "commune.toml")
+    return commune, Lexicon(commune), Messages()
+
+
+def _owed(channel: str, now: int) -> sa.Select[Any]:
+    """What the loops could do now: decide, send, fetch; and a number that grows with all that arrives."""
+
+    def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
+        return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
+
+    due = (outbox.c.channel == channel, outbox.c.state == OutboxState.DUE, outbox.c.due_at <= now)
+    photo = count(photos, photos.c.state == PhotoState.WAITING, photos.c.due_at <= now)
+    return sa.select(
+        count(inbox, inbox.c.state == InboxState.NEW),
+        count(outbox, *due),
+        photo + count(links, links.c.due_at <= now),
+        sa.select(sa.func.max(inbox.c.id)).scalar_subquery(),
+    )
+
+
 @dataclass(slots=True)
 class Stage:
-    """A running bot made of real parts, with a paper channel and a paper clock."""
+    """A running bot made of real parts, on one platform, with a paper clock."""
 
+    platform: Platform
     db: Database
     files: Files
     clock: PaperClock
-    commune: Commune
-    paper: Paper = field(default_factory=Paper)
+    channel: Channel | None = None
     parts: Parts | None = None
     links: dict[str, Point] = field(default_factory=dict)
-    count: int = 0
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """(Re)start the program on the same database."""
+        commune, lexicon, messages = _words()
+        self.channel = channel = await self.platform.start()
 
         async def follow(url: str) -> Point | None:
             return self.links.get(url)
 
-        self.parts = build(
-            self.db,
-            self.commune,
-            [self.paper],
-            files=self.files,
-            studio=PaperStudio(),
-            follow=follow,
-            clock=self.clock,
-        )
+        with patch.multiple(app, Lexicon=lambda _: lexicon, Messages=lambda: messages):
+            self.parts = app.build(
+                self.db,
+                commune,
+                [channel],
+                files=self.files,
+                studio=PaperStudio(),
+                follow=follow,
+                clock=self.clock,
+            )
+
+    async def stop(self) -> None:
+        self.parts = None
+        await self.platform.stop()
 
     @property
     def running(self) -> Parts:
@@ -183,64 +274,50 @@ class Stage:
             raise AssertionError("the program is off")
         return self.parts
 
-    async def arrive(
-        self,
-        chat: str,
-        account: str,
-        event: Event,
-        *,
-        group: bool = False,
-        name: str = "",
-        replied: str | None = None,
-        key: str | None = None,
-    ) -> str:
-        """Something arrives; returns the event's id, so that it can arrive again."""
-        self.count += 1
-        event_id = key or f"e{self.count}"
-        values = _values(event)
-        body = {
-            "id": event_id,
-            "chat": chat,
-            "group": group,
-            "account": account,
-            "name": name,
-            "event": {"kind": type(event).__name__, "values": values},
-            "replied": replied,
-        }
-        await self.running.inbox.take("paper", self.paper.receive(json.dumps(body).encode()))
-        return event_id
+    @property
+    def name(self) -> str:
+        if self.channel is None:
+            raise AssertionError("the program was never on")
+        return self.channel.name
+
+    async def take(self, received: Received) -> None:
+        await self.running.inbox.take(self.name, received)
 
     async def settle(self) -> None:
-        """Let every loop do what there is to do, until nothing moves."""
+        """Let the loops do what there is to do, until nothing moves: what was promised goes out first."""
         parts = self.running
-        for _ in range(50):
-            moved = await parts.conversation.step()
-            moved += await parts.fetching.step()
-            before = len(self.paper.said)
+        before: tuple[int, ...] = ()
+        for _ in range(200):
+            async with self.db.read() as conn:
+                now = tuple((await conn.execute(_owed(self.name, self.clock.ms()))).one())
+            inbox_now, outbox_now, fetch_now, _ = now
+            if not any((inbox_now, outbox_now, fetch_now)) or now == before:
+                return
+            before = now
+            if inbox_now:
+                await parts.conversation.step()
+            elif not outbox_now:
+                await parts.fetching.step()
             for delivery in parts.deliveries.values():
                 await delivery.step()
                 await delivery.settle()
-            if not moved and before == len(self.paper.said):
-                return
         raise AssertionError("the program does not come to rest")
+
+    async def news(self) -> list[Said]:
+        """What was said since the last call, in the order in which it was promised.
+
+        How fast each chat was served is not the story's matter. The outbox knows each by the platform's
+        own id, as it must: by it people answer.
+        """
+        said = await self.platform.news()
+        if not said:
+            return []
+        found = sa.select(outbox.c.chat, outbox.c.platform_id, outbox.c.id).where(
+            outbox.c.channel == self.name, outbox.c.platform_id.in_([one.id for one in said])
+        )
+        async with self.db.read() as conn:
+            promised = {(chat, message): row for chat, message, row in await conn.execute(found)}
+        return sorted(said, key=lambda one: promised[self.platform.chat(one.where), one.id])
 
     async def look(self) -> None:
         await self.running.reminders.look()
-
-
-def _values(event: Event) -> dict[str, Any]:
-    if isinstance(event, PhotoSent):
-        file = {"id": event.file.id, "size": event.file.size, "as_file": event.file.as_file}
-        return {"file": file, "caption": event.caption, "album": event.album}
-    return {name: getattr(event, name) for name in type(event).__dataclass_fields__}
-
-
-def stage(db: Database, folder: Path, start: datetime | None = None) -> Stage:
-    clock = PaperClock(start or datetime(2026, 3, 2, 1, 0, tzinfo=UTC))
-    made = Stage(db, Files(str(folder / "photos")), clock, load_commune(ROOT / "commune.toml"))
-    made.start()
-    return made
-
-
-def texts(said: Sequence[Said]) -> list[str]:
-    return [one.message.text for one in said]

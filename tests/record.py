@@ -10,6 +10,7 @@ import structlog
 
 from storage import migrate
 from storage.database import Database
+from tests import readme
 from tests.script import Player, stories
 
 
@@ -39,6 +40,7 @@ def main() -> None:
         if not wanted or any(part in story.name for part in wanted):
             changed = record(story)
             print(f"{'recorded' if changed else 'as before'}  {story.name}")
+    readme.fill()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,7 +27,9 @@ from bot.core.events import (
 from bot.core.invite import LIFE_MS, digest
 from storage import people
 from storage.database import Database
-from tests.paper import Said, Stage, stage
+from storage.files import Files
+from tests.paper import PaperClock, Stage
+from tests.platforms import Cast, Deed, Platform, Said, World
 
 STORIES = Path(__file__).parent / "transcripts"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -45,7 +48,10 @@ PHOTO = re.compile(
 BUTTON = re.compile(r"\[(?P<label>[^\]]+)\]")
 OTHER = {"thoại": "voice", "phim": "video", "nhãn dán": "sticker", "danh thiếp": "contact"}
 SECONDS = {"giây": 1, "phút": 60, "giờ": 3600, "ngày": 86400}
+START_USUAL = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MEANT = ("Bot:", "Bot →", "     [", "      ")
+# Longer than one message of any platform that limits them.
+LONG = 4096
 
 
 class Broken(Exception):
@@ -54,37 +60,42 @@ class Broken(Exception):
 
 @dataclass(slots=True)
 class Player:
-    """Plays one story; `out` is the story as it came out."""
+    """Plays one story on one platform; `out` is the story as it came out."""
 
     db: Database
     folder: Path
+    platform: type[Platform]
     out: list[str] = field(default_factory=list)
     on: Stage | None = None
-    rooms: dict[str, str] = field(default_factory=dict)
-    shown: dict[tuple[str, str], str] = field(default_factory=dict)
-    last: tuple[str, str, bool, Event] | None = None
-    last_key: str = ""
-    told: int = 0
-    files: int = 0
+    # Buttons by (chat, label): what they do, and the message they stand under.
+    shown: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     replies: dict[str, str] = field(default_factory=dict)
+    here: str = ""
+    files: int = 0
 
     @property
     def stage(self) -> Stage:
         if self.on is None:
-            self.on = stage(self.db, self.folder)
+            raise Broken("nothing is played")
         return self.on
 
     async def play(self, text: str) -> str:
-        for line in _script(text):
-            self.out.append(line)
-            await self._line(line.strip())
+        lines = _script(text)
+        clock = PaperClock(_start(lines))
+        files = Files(str(self.folder / "photos"))
+        platform = self.platform(World(cast_of(lines), self.db, files, clock))
+        self.on = Stage(platform, self.db, files, clock)
+        await self.on.start()
+        try:
+            for line in lines:
+                self.out.append(line)
+                await self._line(line.strip())
+        finally:
+            await platform.close()
         return "\n".join(self.out) + "\n"
 
     async def _line(self, line: str) -> None:
-        if found := START.fullmatch(line):
-            at = datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=ZONE)
-            self.on = stage(self.db, self.folder, at.astimezone(UTC))
-        elif found := CAST.fullmatch(line):
+        if found := CAST.fullmatch(line):
             await self._cast(found["name"], found["role"], found["unit"])
         elif found := ROOM.fullmatch(line):
             await self._room(found["name"], found["unit"])
@@ -92,24 +103,24 @@ class Player:
             await self._invite(found["code"], found["unit"], found["role"])
         elif line.startswith("(") and await self._stage_direction(line):
             return
-        elif (found := LINE.fullmatch(line)) and _is_said(found["what"], line):
+        elif (found := _spoken(line)) is not None:
             await self._said(found["who"].strip(), (found["where"] or "").strip(), found["what"])
 
     # The cast ------------------------------------------------------------------------------------
 
     async def _cast(self, name: str, role: str, unit: str) -> None:
-        now = self.stage.clock.ms()
+        now, channel, platform = self.stage.clock.ms(), self.stage.name, self.stage.platform
+        account = platform.account(name)
 
         async def work(conn: AsyncConnection) -> None:
-            await people.meet(conn, [("paper", name, name)], now)
-            await people.join(conn, f"paper:{name}", unit, role, name, now)
+            await people.meet(conn, [(channel, account, platform.chat(name))], now)
+            await people.join(conn, f"{channel}:{account}", unit, role, name, now)
 
         await self.db.write(work)
 
     async def _room(self, name: str, unit: str) -> None:
-        self.rooms[name] = name
-        now = self.stage.clock.ms()
-        await self.db.write(lambda c: people.bind(c, "paper", name, unit, "paper:story", now))
+        now, channel, chat = self.stage.clock.ms(), self.stage.name, self.stage.platform.chat(name)
+        await self.db.write(lambda c: people.bind(c, channel, chat, unit, f"{channel}:story", now))
 
     async def _invite(self, code: str, unit: str, role: str) -> None:
         now = self.stage.clock.ms()

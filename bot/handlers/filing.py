@@ -159,7 +159,7 @@ def photo_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
 
 
 def add_draft_to(talk: Talk, draft: Draft) -> Decision:
-    """ "Thêm vào AP-…": what was begun as a new matter belongs to the last report after all."""
+    """Thêm vào AP-…": what was begun as a new matter belongs to the last report after all."""
     report = talk.facts.report
     if report is None or not report.is_open or report.person != talk.facts.me.person:
         return stale(talk)

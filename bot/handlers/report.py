@@ -25,8 +25,9 @@ def new_draft(talk: Talk) -> Draft:
 
 
 def begin(talk: Talk) -> Decision:
-    """ "Báo một việc": an open draft goes on, else a new one starts."""
-    return advance(talk, talk.session.draft or new_draft(talk))
+    """Somebody wants to report: an open draft goes on, else a new one starts; a complaint is let go."""
+    decision = advance(talk, talk.session.draft or new_draft(talk))
+    return replace(decision, session=replace(decision.session, complaint=None))
 
 
 def advance(talk: Talk, draft: Draft, *effects: Effect, wait_ms: int = 0, **got: Any) -> Decision:
