@@ -17,6 +17,7 @@ from bot.photos import MAX_SIDE, Studio
 
 RATIO, WORKER_MB, GROWTH_MB = 1.6, 256.0, 20.0
 SIZE = (4000, 3000)
+FITTED = (MAX_SIDE, MAX_SIDE * 3 // 4)
 QUALITY = 82
 LOOK_EVERY_S = 0.002
 
@@ -37,10 +38,9 @@ def photograph() -> bytes:
 def plain(data: bytes) -> bytes:
     """What nobody can leave out: draft decoding, one resize, encoding."""
     with Image.open(io.BytesIO(data)) as image:
-        image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+        image.draft("RGB", FITTED)
         out = io.BytesIO()
-        image.save(out, "JPEG", quality=QUALITY)
+        image.resize(FITTED, Image.Resampling.BICUBIC).save(out, "JPEG", quality=QUALITY)
     return out.getvalue()
 
 

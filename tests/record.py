@@ -11,6 +11,7 @@ import structlog
 from storage import migrate
 from storage.database import Database
 from tests import readme
+from tests.paper import OnPaper
 from tests.script import Player, stories
 
 
@@ -20,7 +21,7 @@ async def played(text: str) -> str:
         db = Database.in_folder(Path(folder))
         await migrate.upgrade(db)
         try:
-            return await Player(db, Path(folder)).play(text)
+            return await Player(db, Path(folder), OnPaper).play(text)
         finally:
             await db.close()
 

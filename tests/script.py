@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -47,6 +47,13 @@ PHOTO = re.compile(
 )
 BUTTON = re.compile(r"\[(?P<label>[^\]]+)\]")
 OTHER = {"thoại": "voice", "phim": "video", "nhãn dán": "sticker", "danh thiếp": "contact"}
+MEMBERSHIP: dict[str, Event] = {
+    "vào nhóm": Entered(),
+    "bỏ chặn": Entered(),
+    "ra nhóm": Left(),
+    "chặn": Left(),
+}
+EDITED, FORGED, MANY = "sửa tin thành ", "nút lạ ", "chữ dài "
 SECONDS = {"giây": 1, "phút": 60, "giờ": 3600, "ngày": 86400}
 START_USUAL = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MEANT = ("Bot:", "Bot →", "     [", "      ")
@@ -135,19 +142,20 @@ class Player:
             return True
         match line:
             case "(gửi lại)":
-                await self._again()
+                await stage.platform.again(stage.take)
+                await self._settle()
             case "(kênh hỏng)":
-                stage.paper.down = True
+                stage.platform.breaks(True)
             case "(kênh lại chạy)":
-                stage.paper.down = False
+                stage.platform.breaks(False)
                 await self._pass(timedelta(minutes=6))
             case "(tắt máy)":
-                stage.parts = None
+                await stage.stop()
             case "(bật máy)":
-                stage.start()
+                await stage.start()
                 await self._settle()
             case _ if found := re.fullmatch(r"\((.+) chặn kênh\)", line):
-                stage.paper.deaf.add(found[1])
+                stage.platform.blocks(found[1])
             case _ if found := re.fullmatch(r"\(link (\S+) dẫn tới " + POINT + r"\)", line):
                 stage.links[found[1]] = Point(float(found["lat"]), float(found["lon"]))
             case _ if found := re.fullmatch(r"\(gỡ (.+)\)", line):
@@ -171,56 +179,48 @@ class Player:
         for member in found:
             await self.db.write(partial(people.remove, member=member, now=now))
 
-    async def _again(self) -> None:
-        if self.last is None:
-            raise Broken("nothing to deliver again")
-        chat, account, group, event = self.last
-        await self.stage.arrive(chat, account, event, group=group, name=account, key=self.last_key)
-        await self._settle()
-
     # What people say -----------------------------------------------------------------------------
 
     async def _said(self, who: str, where: str, what: str) -> None:
         group = bool(where)
-        chat = where or who
-        if group:
-            self.rooms.setdefault(where, where)
-        found = PHOTO.fullmatch(what)
-        if found:
-            await self._photo(who, chat, group, found)
+        chat = self.here = where or who
+        last = self.replies.get(chat)
+        if found := PHOTO.fullmatch(what):
+            await self._photos(who, chat, group, found)
             return
-        replied = None
-        if what.startswith("↩ "):
-            what = what[2:]
-            replied = self.replies.get(chat)
-        event = self._event(chat, what)
-        await self._deliver(chat, who, event, group, replied)
+        answers = what.startswith("↩ ")
+        event, button = self._event(chat, what.removeprefix("↩ "))
+        on = button or (last if answers or isinstance(event, Pressed) else None)
+        await self._deliver(Deed(who, chat, group, event, on))
         await self._settle()
 
-    def _event(self, chat: str, what: str) -> Event:
+    def _event(self, chat: str, what: str) -> tuple[Event, str | None]:
+        """What is said or done; and when it is the press of a button, the message that has it."""
+        if found := BUTTON.fullmatch(what):
+            if (chat, found["label"]) not in self.shown:
+                raise Broken(f"[{found['label']}] was not shown to {chat}")
+            action, message = self.shown[chat, found["label"]]
+            return Pressed(action), message
+        return self._other_event(what), None
+
+    def _other_event(self, what: str) -> Event:
         if found := PLACE.fullmatch(what):
             return PlaceSent(float(found["lat"]), float(found["lon"]))
-        if found := BUTTON.fullmatch(what):
-            return Pressed(self._action(chat, found["label"]))
         if found := re.fullmatch(r"\((.+)\)", what):
             if found[1] in OTHER:
                 return Unsupported(OTHER[found[1]])
-            if found[1].startswith("sửa tin thành "):
-                return Edited(found[1].removeprefix("sửa tin thành "))
-            if found[1].startswith("nút lạ "):
-                return Pressed(found[1].removeprefix("nút lạ "))
-            if found[1].startswith("chữ dài "):
-                return Words("rác " * (int(found[1].removeprefix("chữ dài ")) // 4))
-            return Entered() if found[1] in ("vào nhóm", "bỏ chặn") else Left()
+            if found[1].startswith(EDITED):
+                return Edited(found[1].removeprefix(EDITED))
+            if found[1].startswith(FORGED):
+                return Pressed(found[1].removeprefix(FORGED))
+            if found[1].startswith(MANY):
+                return Words("rác " * (int(found[1].removeprefix(MANY)) // 4))
+            if found[1] not in MEMBERSHIP:
+                raise Broken(f"({found[1]}) is nothing that people do")
+            return MEMBERSHIP[found[1]]
         return Words(what)
 
-    def _action(self, chat: str, label: str) -> str:
-        action = self.shown.get((chat, label))
-        if action is None:
-            raise Broken(f"[{label}] was not shown to {chat}")
-        return action
-
-    async def _photo(self, who: str, chat: str, group: bool, found: re.Match[str]) -> None:
+    async def _photos(self, who: str, chat: str, group: bool, found: re.Match[str]) -> None:
         count = int(found["count"] or 1)
         told: dict[str, str | float] = {}
         if found["kind"] == "ảnh hỏng":
@@ -230,43 +230,40 @@ class Player:
         album = f"a{self.files}" if count > 1 else None
         for part in range(count):
             self.files += 1
-            name = f"f{self.files}"
-            self.stage.paper.files[name] = json.dumps(told).encode()
             caption = (found["caption"] or "") if part == 0 else ""
-            file = FileRef(name, as_file=found["kind"] == "tệp ảnh")
-            replied = self.replies.get(chat) if group else None
-            await self._deliver(chat, who, PhotoSent(file, caption, album), group, replied)
+            file = FileRef(f"f{self.files}", as_file=found["kind"] == "tệp ảnh")
+            on = self.replies.get(chat) if group else None
+            data = json.dumps(told).encode()
+            await self._deliver(Deed(who, chat, group, PhotoSent(file, caption, album), on, data))
         await self._settle()
         if album:
             self.stage.clock.move(timedelta(seconds=1))
             await self._settle()
 
-    async def _deliver(self, chat: str, who: str, event: Event, group: bool, replied: str | None) -> None:
-        self.last = (chat, who, group, event)
-        self.last_key = await self.stage.arrive(chat, who, event, group=group, name=who, replied=replied)
+    async def _deliver(self, deed: Deed) -> None:
+        await self.stage.platform.arrive(deed, self.stage.take)
 
     # What the bot says ---------------------------------------------------------------------------
 
     async def _settle(self) -> None:
         await self.stage.settle()
-        said = self.stage.paper.said
-        # In the order in which it was promised: how fast each chat was served is not the story's matter.
-        for one in sorted(said[self.told :], key=lambda one: one.key):
+        for one in await self.stage.news():
             self._write(one)
-        self.told = len(said)
 
     def _write(self, one: Said) -> None:
         # Who wrote last hears "Bot:"; everybody else is named.
-        here = self.last is not None and one.to.chat == self.last[0]
-        prefix = "Bot: " if here else f"Bot → {one.to.chat}: "
-        first, *rest = one.message.text.split("\n")
+        prefix = "Bot: " if one.where == self.here else f"Bot → {one.where}: "
+        first, *rest = one.text.split("\n")
         self.out.append(prefix + ("(ảnh) " if one.photo else "") + first)
         self.out.extend("      " + line for line in rest)
-        if one.message.buttons:
-            self.out.append("     " + " ".join(f"[{b.label}]" for b in one.message.buttons))
-        for button in one.message.buttons:
-            self.shown[one.to.chat, button.label] = button.action
-        self.replies[one.to.chat] = f"m{one.key}"
+        if one.buttons:
+            self.out.append("     " + " ".join(f"[{b.label}]" for b in one.buttons))
+        for button in one.buttons:
+            self.shown[one.where, button.label] = (button.action, one.id)
+        self.replies[one.where] = one.id
+
+
+# The story as a text ---------------------------------------------------------------------------------
 
 
 def _script(text: str) -> list[str]:
@@ -274,8 +271,72 @@ def _script(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith(MEANT)]
 
 
-def _is_said(what: str, line: str) -> bool:
-    return not line.startswith(("#", ">")) and not what.endswith(("…", "."))
+def _spoken(line: str) -> re.Match[str] | None:
+    found = LINE.fullmatch(line)
+    if found is None or line.startswith(("#", ">")) or found["what"].endswith(("…", ".")):
+        return None
+    return found
+
+
+def _start(lines: Iterable[str]) -> datetime:
+    for line in lines:
+        if found := START.fullmatch(line.strip()):
+            return datetime.strptime(found[1], "%Y-%m-%d %H:%M").replace(tzinfo=ZONE).astimezone(UTC)
+    return START_USUAL
+
+
+def cast_of(lines: Iterable[str]) -> Cast:
+    """Everybody who is named or says something, and the rooms."""
+    names: list[str] = []
+    rooms: dict[str, str | None] = {}
+    for line in map(str.strip, lines):
+        if found := CAST.fullmatch(line):
+            names.append(found["name"])
+        elif found := ROOM.fullmatch(line):
+            rooms.setdefault(found["name"], None)
+        elif found := _spoken(line):
+            who, where = found["who"].strip(), (found["where"] or "").strip()
+            names.append(who)
+            if where:
+                rooms[where] = rooms.get(where) or who
+    return Cast(tuple(dict.fromkeys(names)), rooms)
+
+
+def kinds(line: str, cast: Cast) -> set[str]:
+    """What a line asks of a platform beyond words, choices, photos and places."""
+    found = _spoken(line.strip())
+    if found is None:
+        return set()
+    asked: set[str] = set()
+    who, where, what = found["who"].strip(), (found["where"] or "").strip(), found["what"]
+    if where and cast.rooms[where] != who:
+        asked.add("second speaker")
+    if done := re.fullmatch(r"\((.+)\)", what):
+        if done[1] in OTHER:
+            asked.add("unsupported")
+        if done[1] in MEMBERSHIP:
+            asked.add("membership")
+        if done[1].startswith(EDITED):
+            asked.add("edited")
+        if done[1].startswith(MANY) and int(done[1].removeprefix(MANY)) > LONG:
+            asked.add("long words")
+    return asked
+
+
+def without(text: str, lacks: Container[str]) -> tuple[str, list[str]]:
+    """The story less the lines that ask for what is lacking, and what the bot says to them; those kinds."""
+    cast = cast_of(_script(text))
+    kept: list[str] = []
+    left_out: list[str] = []
+    silent = False
+    for line in text.splitlines():
+        if not line.startswith(MEANT):
+            missed = sorted(kind for kind in kinds(line, cast) if kind in lacks)
+            left_out += missed
+            silent = bool(missed)
+        if not silent:
+            kept.append(line)
+    return "\n".join(kept) + "\n", left_out
 
 
 def stories() -> list[Path]:

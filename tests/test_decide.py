@@ -116,13 +116,18 @@ ROLES: tuple[tuple[Role, ...], ...] = (
     (Role("ubnd", "office", "Chị Hà"),),
     (Role("ubnd", "lead", "Ông Chủ tịch"),),
     (Role("thon-03", "monitor", "Cô Lan"), Role("thon-05", "monitor", "Cô Lan")),
-    tuple(Role(unit, "staff", "Cô Mai") for unit in ("truong-01", "truong-02", "phong-kinh-te", "ubnd", "hoi-ccb", "tt-dvsnc")),
+    tuple(
+        Role(unit, "staff", "Cô Mai")
+        for unit in ("truong-01", "truong-02", "phong-kinh-te", "ubnd", "hoi-ccb", "tt-dvsnc")
+    ),
 )
 
 # What can be on record ----------------------------------------------------------------------------------
 
 _landmarks = st.sampled_from(["", "cổng chợ", "sau nhà văn hoá", "đ" * 119 + "…"])
-_stories = st.sampled_from(["", "xe đỗ kín vỉa hè zq5501", "rác hôi lắm\nba hôm rồi zq5502", "dài " * 499 + "zq5"])
+_stories = st.sampled_from(
+    ["", "xe đỗ kín vỉa hè zq5501", "rác hôi lắm\nba hôm rồi zq5502", "dài " * 499 + "zq5"]
+)
 _points = st.sampled_from([None, (20.83, 106.58), (10.0, 105.0)])
 _ids = st.integers(1, 2**40)
 
@@ -193,7 +198,9 @@ def drafts(draw: st.DrawFn, now: int) -> Draft:
         skipped=draw(st.frozensets(st.sampled_from(["photo", "hours", "landmark"]))),
         nudged=draw(st.booleans()),
     )
-    asked = draw(st.sampled_from([next_slot(found, COMMUNE), next_slot(found, COMMUNE), "edit", "words", None]))
+    asked = draw(
+        st.sampled_from([next_slot(found, COMMUNE), next_slot(found, COMMUNE), "edit", "words", None])
+    )
     return replace(found, asked=asked)
 
 
@@ -302,7 +309,7 @@ _own = st.one_of(
     st.just(Left()),
     st.builds(Moved, st.sampled_from(["phong-moi", ""])),
 )
-VERBS = ("take", "done", "out", "good", "bad", "look", "bind", "new", "mine", "privacy", "help")
+VERBS = ("take", "out", "bad", "look", "bind", "new", "mine", "privacy", "help")
 FORM = ("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel")
 ARGUMENTS = (
     "",
@@ -321,12 +328,22 @@ ARGUMENTS = (
     "category",
     "a:b:c",
 )
-_targets = st.one_of(st.sampled_from(CODES), st.sampled_from([*DESKS, "", "x" * 60]))
-_foreign = st.one_of(
-    st.builds("{}:{}".format, st.sampled_from(VERBS), _targets),
-    st.builds("out:{}:{}".format, st.sampled_from(CODES), st.sampled_from([*OUTCOMES, "photo", ""])),
-    st.builds("{}:{}:{}".format, st.sampled_from(FORM), _ids, st.sampled_from(ARGUMENTS)),
-    st.text(max_size=64),
+_on_duty = st.builds(
+    Pressed,
+    st.one_of(
+        st.builds(
+            "{}:{}".format, st.sampled_from(["take", "done", "good", "bad", "look"]), st.sampled_from(CODES)
+        ),
+        st.builds("out:{}:{}".format, st.sampled_from(CODES), st.sampled_from([*OUTCOMES, "photo", ""])),
+    ),
+)
+_foreign = st.builds(
+    Pressed,
+    st.one_of(
+        st.builds("{}:{}".format, st.sampled_from(VERBS), st.sampled_from([*DESKS, "", "x" * 60])),
+        st.builds("{}:{}:{}".format, st.sampled_from(FORM), _ids, st.sampled_from(ARGUMENTS)),
+        st.text(max_size=64),
+    ),
 )
 ANSWERS = {
     "category": ("rác đổ bừa bãi", "xe đỗ kín vỉa hè zq5509"),
@@ -356,19 +373,29 @@ def _fetched(session: Session) -> st.SearchStrategy[Event]:
     mine = session.draft.photos if session.draft is not None else ()
     photo = st.sampled_from([*mine, 10**6])
     problem = st.sampled_from([None, None, *PROBLEMS])
-    return st.builds(lambda p, why, at: PhotoReady(p, why, *(at if why is None else ())), photo, problem, _gps)
-
-
-def events(session: Session, offered: tuple[Button, ...]) -> st.SearchStrategy[Event]:
-    pressed = _pressed_now(session, offered)
-    answered = _right_answer(session)
-    foreign = st.builds(Pressed, _foreign)
-    said, edited = st.builds(Words, _text), st.builds(Edited, _text)
-    # Those that lead somewhere come up more often.
-    return st.one_of(
-        answered, answered, pressed, pressed, said, said, _photos, _places, _fetched(session), foreign,
-        edited, _unsupported, _own,
+    return st.builds(
+        lambda p, why, at: PhotoReady(p, why, *(at if why is None else ())), photo, problem, _gps
     )
+
+
+@st.composite
+def events(draw: st.DrawFn, session: Session, offered: tuple[Button, ...]) -> Event:
+    """Those that lead somewhere come up more often."""
+    kinds: tuple[tuple[int, st.SearchStrategy[Any]], ...] = (
+        (5, _right_answer(session)),
+        (4, _pressed_now(session, offered)),
+        (3, st.builds(Words, _text)),
+        (3, _on_duty),
+        (2, _photos),
+        (2, _fetched(session)),
+        (1, _foreign),
+        (1, _places),
+        (1, st.builds(Edited, _text)),
+        (1, _unsupported),
+        (1, _own),
+    )
+    event: Event = draw(draw(st.sampled_from([kind for weight, kind in kinds for _ in range(weight)])))
+    return event
 
 
 # A talk, step by step ---------------------------------------------------------------------------------------
@@ -423,8 +450,6 @@ def facts_for(
     """What `bot.facts` would find: only what was asked for, whatever it may be."""
     need = needs(incoming, session, WORLD)
     me = Me(f"paper:{incoming.account}" if incoming.account else "", consent)
-    if incoming.account:
-        me = replace(me, roles=draw(st.sampled_from(ROLES)))
     room = next((u for u, desk in town.desks.items() if incoming.address in desk.rooms), None)
     report, photo, refusal = None, None, None
     if need.answered is not None:
@@ -439,12 +464,16 @@ def facts_for(
     if need.outbox is not None and draw(st.booleans()):
         lane = draw(st.sampled_from([int(Lane.ALERT), int(Lane.ANSWER)]))
         refusal = Refusal("duty/alert", incoming.address, lane, report.id if report else None)
-    some = st.lists(reports(), max_size=3, unique_by=lambda r: r.id).map(tuple)
+    if incoming.account:
+        me = replace(me, roles=draw(st.sampled_from(ROLES) | st.just(_desk_role(report))))
+    some = st.lists(reports(), max_size=3, unique_by=(_id_of, _code_of)).map(tuple)
     concerned = [report, *(open_here := draw(some) if need.open_here and me.roles else ())]
     units = set(need.units)
     if need.desk_of_report and any(concerned):
         units |= {r.desk for r in concerned if r is not None} | {COMMUNE.office}
-    usable = st.builds(Invite, st.just(need.invite or ""), st.sampled_from(DESKS), st.sampled_from(_roles), st.booleans())
+    usable = st.builds(
+        Invite, st.just(need.invite or ""), st.sampled_from(DESKS), st.sampled_from(_roles), st.booleans()
+    )
     return Facts(
         now=now,
         me=me,
@@ -458,6 +487,22 @@ def facts_for(
         unheard=draw(some) if need.unheard else (),
         refusal=refusal,
     )
+
+
+def _desk_role(report: Report | None) -> tuple[Role, ...]:
+    """The role of somebody who deals with such reports."""
+    if report is None:
+        return ()
+    kinds = {"cong-an": "police", COMMUNE.office: "office", "phong-kinh-te": "staff"}
+    return (Role(report.desk, kinds.get(report.desk, "monitor"), "Bác Tư"),)
+
+
+def _id_of(report: Report) -> int:
+    return report.id
+
+
+def _code_of(report: Report) -> str:
+    return report.code
 
 
 _roles = ("monitor", "head", "police", "staff", "office", "lead")
@@ -494,7 +539,9 @@ def talks(data: st.DataObject, steps: int) -> Iterator[Step]:
         decision = decide(incoming, session, facts, WORLD)
         step = Step(incoming, session, facts, town, decision, _spoken(decision))
         yield step
-        lists = [m.buttons for say, m in step.said if say.to == address and m.buttons and say.lane != Lane.ALERT]
+        lists = [
+            m.buttons for say, m in step.said if say.to == address and m.buttons and say.lane != Lane.ALERT
+        ]
         offered = lists[-1] if lists else offered
         session = decision.session
         if step.filed is not None:
@@ -612,9 +659,9 @@ def moves_reports_along_the_table(step: Step) -> None:
         rule = STEPS[change.action]
         assert change.before in rule.before
         assert change.after == rule.after == change.values["status"]
-        assert (change.after in ("resolved", "confirmed")) == (change.values.get("closed_at", 0) is not None) or (
-            change.action == "take"
-        )
+        assert (change.after in ("resolved", "confirmed")) == (
+            change.values.get("closed_at", 0) is not None
+        ) or (change.action == "take")
     told = [e for e in step.decision.effects if isinstance(e, Heard | AttachPhotos)]
     assert all(not isinstance(e, AttachPhotos) or step.known(e.report) is not None for e in told)
 
@@ -707,7 +754,9 @@ def files_only_what_is_whole_and_agreed(step: Step) -> None:
     assert filed.draft == draft
     assert next_slot(draft, COMMUNE) == "summary"
     assert step.verb == "send" or (isinstance(step.event, Words) and draft.asked == "summary")
-    agreed = any(isinstance(e, Consent) and e.version == COMMUNE.policy_version for e in step.decision.effects)
+    agreed = any(
+        isinstance(e, Consent) and e.version == COMMUNE.policy_version for e in step.decision.effects
+    )
     assert agreed or step.facts.me.consent == COMMUNE.policy_version
     assert step.after.draft is None
     receipts = [say for say, _ in step.said if say.message == "resident/receipt"]
@@ -754,7 +803,11 @@ def _told_about(step: Step, say: Say) -> tuple[str, set[str], set[str]]:
     report = step.known(say.report)
     if say.fresh and step.filed is not None:
         draft = step.filed.draft
-        return step.filed.field, set(SECRET.findall(draft.words + draft.hours)), set(SECRET.findall(draft.landmark))
+        return (
+            step.filed.field,
+            set(SECRET.findall(draft.words + draft.hours)),
+            set(SECRET.findall(draft.landmark)),
+        )
     if report is None:
         return str(say.data.get("field", "")), set(), set()
     typed = step.event.text if isinstance(step.event, Words | Edited) else ""
