@@ -5,7 +5,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 
 from bot.core.commune import Point
-from bot.core.words import map_point, short_map_link
+from bot.core.maplinks import map_point, short_map_link
 
 HOSTS = frozenset(
     {"maps.app.goo.gl", "goo.gl", "maps.google.com", "www.google.com", "google.com", "consent.google.com"}

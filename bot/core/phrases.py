@@ -1,0 +1,213 @@
+"""Phrases found in what people type, with or without diacritics, nearly or to the letter."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from rapidfuzz import fuzz, process
+
+from bot.core.text import Token, tokens, toneless
+
+GAP: Final = 4
+"""Words that may stand where a phrase has its …"""
+NEAR: Final = 85.0
+"""How alike, of 100, a near miss is."""
+_NEAR_WORD: Final = 80.0
+ENOUGH: Final = 0.75
+"""The score from which a guess may be sure; a near miss in spelling never reaches it."""
+_WEIGHTS: Final = (0.0, 1.0, 2.2, 3.6, 5.0, 6.5, 8.0)
+_TONE_ONLY: Final = 0.5  # the right letters with another tone
+_UNMARKED: Final = 0.8  # typed without diacritics
+_FUZZY: Final = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """A category that a text may be about; only the order and the distance of scores mean anything."""
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words to look for, perhaps more after a gap; `any_next` takes one word more, whatever it is."""
+
+    head: tuple[Token, ...]
+    tail: tuple[Token, ...]
+    value: str
+    any_next: bool = False
+
+    @property
+    def weight(self) -> float:
+        return _WEIGHTS[min(len(self.head) + len(self.tail), len(_WEIGHTS) - 1)]
+
+    @property
+    def plain(self) -> str:
+        """Its words, the gap left out."""
+        return " ".join(token.plain for token in (*self.head, *self.tail))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    phrase: Phrase
+    mask: int
+    """Which tokens of the text it took, one bit each."""
+    start: int
+    end: int
+    score: float
+
+    def inside(self, other: "Match") -> bool:
+        """Whether a longer phrase, with what stands in its gap, has it all."""
+        longer = other.mask.bit_count(), other.end - other.start
+        return (
+            other.start <= self.start
+            and self.end <= other.end
+            and (self.mask.bit_count(), self.end - self.start) < longer
+        )
+
+    @property
+    def exact(self) -> bool:
+        """Whether every accent that was typed is the one that was meant."""
+        return self.score >= self.phrase.weight * _UNMARKED
+
+
+def as_is(word: str) -> str:
+    return word
+
+
+@lru_cache(maxsize=4096)
+def _likeness(typed: str, meant: str) -> float:
+    """How far accents that were typed agree with those that were meant; the plain letters already do."""
+    if typed == meant:
+        return 1.0
+    return _TONE_ONLY if toneless(typed) == toneless(meant) else 0.0
+
+
+def agree(text: Token, meant: Token, respell: Callable[[str], str]) -> float:
+    if not text.typed:
+        return _UNMARKED
+    return _likeness(respell(text.typed), respell(meant.typed or meant.plain))
+
+
+class Phrases:
+    """Phrases found in a text by their first word."""
+
+    def __init__(self, texts: Iterable[tuple[str, str]], respell: Callable[[str], str] = as_is) -> None:
+        self._respell = respell
+        self._by_first: dict[str, list[Phrase]] = {}
+        for text, value in texts:
+            head, _, tail = text.partition("…")
+            phrase = Phrase(tokens(head), tokens(tail), value, "…" in text and not tail.strip())
+            if phrase.head:
+                self._by_first.setdefault(respell(phrase.head[0].plain), []).append(phrase)
+
+    @property
+    def all(self) -> Iterator[Phrase]:
+        for phrases in self._by_first.values():
+            yield from phrases
+
+    def find(self, said: Sequence[Token]) -> list[Match]:
+        """Every phrase wherever it stands, also inside longer ones."""
+        spelt = [self._respell(token.plain) for token in said]
+        found = []
+        for at, word in enumerate(spelt):
+            for phrase in self._by_first.get(word, ()):
+                if match := self._at(phrase, said, spelt, at):
+                    found.append(match)
+        return found
+
+    def _run(self, meant: tuple[Token, ...], said: Sequence[Token], spelt: list[str], at: int) -> float:
+        """How well some words stand at a place: 0 when they do not."""
+        if at + len(meant) > len(said):
+            return 0.0
+        worst = 1.0
+        for offset, token in enumerate(meant):
+            if spelt[at + offset] != self._respell(token.plain):
+                return 0.0
+            worst = min(worst, agree(said[at + offset], token, self._respell))
+        return worst
+
+    def _at(self, phrase: Phrase, said: Sequence[Token], spelt: list[str], at: int) -> Match | None:
+        end = at + len(phrase.head)
+        if not (quality := self._run(phrase.head, said, spelt, at)):
+            return None
+        mask = (1 << end) - (1 << at)
+        if phrase.any_next:
+            if end >= len(said):
+                return None
+            end += 1
+            mask = (1 << end) - (1 << at)
+        elif phrase.tail:
+            for start in range(end, min(end + GAP, len(said)) + 1):
+                if tail := self._run(phrase.tail, said, spelt, start):
+                    end = start + len(phrase.tail)
+                    mask |= (1 << end) - (1 << start)
+                    quality = min(quality, tail)
+                    break
+            else:
+                return None
+        return Match(phrase, mask, at, end, phrase.weight * quality)
+
+
+def longest(matches: Iterable[Match]) -> list[Match]:
+    """Without what stands inside something longer: in `đốt rác` nobody says `rác`."""
+    kept: list[Match] = []
+    for match in sorted(matches, key=lambda match: (match.start - match.end, -match.mask.bit_count())):
+        if not any(match.inside(other) for other in kept):
+            kept.append(match)
+    return kept
+
+
+def ranked(matches: Iterable[Match], factor: float = 1.0) -> tuple[Guess, ...]:
+    """Categories by what was found, no word and no phrase counted twice for one."""
+    scores: dict[str, float] = {}
+    taken: dict[str, int] = {}
+    counted: set[tuple[str, str]] = set()
+    for match in sorted(matches, key=lambda match: -match.score):
+        value, key = match.phrase.value, (match.phrase.value, match.phrase.plain)
+        if match.mask & taken.get(value, 0) or key in counted:
+            continue
+        counted.add(key)
+        taken[value] = taken.get(value, 0) | match.mask
+        scores[value] = scores.get(value, 0.0) + match.score * factor
+    ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(Guess(value, round(score, 3)) for value, score in ranked if value)
+
+
+class NearMisses:
+    """Phrases that a short text nearly says, for a question; never enough to be sure."""
+
+    _LETTERS: Final = 8
+
+    def __init__(self, phrases: Iterable[Phrase]) -> None:
+        self._by_length: dict[int, dict[str, Phrase]] = {}
+        for phrase in phrases:
+            plain = phrase.plain
+            if not phrase.tail and len(phrase.head) > 1 and len(plain) >= self._LETTERS:
+                self._by_length.setdefault(len(phrase.head), {})[plain] = phrase
+
+    def guesses(self, said: Sequence[Token]) -> tuple[Guess, ...]:
+        if len(said) > 30:
+            return ()
+        return ranked(self._matches(said), _FUZZY)
+
+    def _matches(self, said: Sequence[Token]) -> Iterator[Match]:
+        words = [token.plain for token in said]
+        for length, phrases in self._by_length.items():
+            for start in range(len(words) - length + 1):
+                window = " ".join(words[start : start + length])
+                if len(window) < self._LETTERS:
+                    continue
+                # what stands there to the letter was refused before, for its accents
+                near = process.extractOne(window, phrases.keys(), scorer=fuzz.ratio, score_cutoff=NEAR)
+                if near and near[0] != window and _word_by_word(window, near[0]):
+                    phrase, end = phrases[near[0]], start + length
+                    weight = min(phrase.weight, 0.9 * ENOUGH / _FUZZY)
+                    yield Match(phrase, (1 << end) - (1 << start), start, end, weight)
+
+
+def _word_by_word(one: str, other: str) -> bool:
+    pairs = zip(one.split(), other.split(), strict=True)
+    return all(fuzz.ratio(a, b) >= _NEAR_WORD for a, b in pairs)
