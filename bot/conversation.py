@@ -15,7 +15,7 @@ from bot.clock import Clock
 from bot.core import session as talk
 from bot.core.effects import FileReport, FollowLink, KeepPhoto, Say, ShowPhotos
 from bot.core.events import Incoming
-from bot.core.message import Button
+from bot.core.message import Button, Message
 from bot.core.session import Session
 from bot.handlers import Decision, World, decide, needs, read_press
 from bot.inbox import parse_own
@@ -209,10 +209,15 @@ class Conversation:
 
     def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
         spoken, captions = [], {}
+        # One alert for fifty officers is rendered once: the same name with the same data object.
+        rendered: dict[tuple[str, int], Message] = {}
         for effect in decision.effects:
             if isinstance(effect, Say):
-                data = {**effect.data, "code": code} if effect.fresh else effect.data
-                spoken.append(Spoken(effect, self._messages.render(effect.message, data)))
+                key = (effect.message, id(effect.data))
+                if key not in rendered:
+                    data = {**effect.data, "code": code} if effect.fresh else effect.data
+                    rendered[key] = self._messages.render(effect.message, data)
+                spoken.append(Spoken(effect, rendered[key]))
             elif isinstance(effect, ShowPhotos):
                 shown = effect.code or code
                 captions[effect.message] = self._messages.render(effect.message, {"code": shown})

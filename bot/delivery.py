@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,7 @@ ONCE = (int(Lane.REMINDER),)
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 300.0
 UNAUTHORIZED_REST_S = 60.0
 IDLE_LOOK_S = 5.0
+TIDY_S = 300.0
 
 
 @dataclass(slots=True)
@@ -61,43 +63,64 @@ class Bucket:
         self.tokens -= 1
 
 
+class Minute:
+    """At most `most` in any sixty seconds."""
+
+    def __init__(self, most: int) -> None:
+        self._times: deque[float] = deque(maxlen=max(1, most))
+
+    def wait(self, now: float) -> float:
+        full = len(self._times) == self._times.maxlen
+        return max(0.0, self._times[0] + 60 - now) if full else 0.0
+
+    def take(self, now: float) -> None:
+        self._times.append(now)
+
+    def idle(self, now: float) -> bool:
+        return not self._times or self._times[-1] + 60 <= now
+
+
 class Pacing:
     """When the next message may go: overall, to each chat, to each group; and the platform's own "wait"."""
 
     def __init__(self, pace: Pace, now: float) -> None:
         self._pace = pace
-        self._overall = Bucket(pace.overall, max(1.0, pace.overall / 10), max(1.0, pace.overall / 10), now)
-        self._chats: dict[str, list[Bucket]] = {}
+        size = max(1.0, pace.overall / 10)
+        self._overall = Bucket(pace.overall, size, size, now)
+        self._chats: dict[str, Bucket] = {}
+        self._groups: dict[str, Minute] = {}
         self.silent_until = 0.0
 
     def wait(self, chat: str, group: bool, now: float) -> float:
-        buckets = self._chats.get(chat)
-        if buckets is None:
-            buckets = self._chats[chat] = self._buckets(group, now)
-        return max(bucket.wait(now) for bucket in buckets)
+        """Seconds until this chat may be written to."""
+        if chat not in self._chats:
+            self._chats[chat] = Bucket(self._pace.chat, self._pace.burst, self._pace.burst, now)
+        wait = self._chats[chat].wait(now)
+        if group:
+            minute = self._groups.setdefault(chat, Minute(int(self._pace.group_minute)))
+            wait = max(wait, minute.wait(now))
+        return wait
 
     def wait_overall(self, now: float) -> float:
         return max(self._overall.wait(now), self.silent_until - now)
 
-    def take(self, chat: str) -> None:
+    def allowed(self, now: float) -> int:
+        """How many messages may go at once now."""
+        return 0 if self.wait_overall(now) > 0 else int(self._overall.tokens)
+
+    def take(self, chat: str, now: float) -> None:
         self._overall.take()
-        for bucket in self._chats[chat]:
-            bucket.take()
+        self._chats[chat].take()
+        if chat in self._groups:
+            self._groups[chat].take(now)
 
     def forget_idle(self, now: float) -> None:
         """Chats that are back at their full burst need no memory."""
-        for chat, buckets in list(self._chats.items()):
-            if all(b.wait(now) == 0 and b.tokens >= b.size for b in buckets):
+        for chat, bucket in list(self._chats.items()):
+            minute = self._groups.get(chat)
+            if bucket.wait(now) == 0 and bucket.tokens >= bucket.size and (not minute or minute.idle(now)):
                 del self._chats[chat]
-
-    def _buckets(self, group: bool, now: float) -> list[Bucket]:
-        pace = self._pace
-        single = Bucket(pace.chat, pace.burst, pace.burst, now)
-        if not group:
-            return [single]
-        # A minute's allowance, spent in bursts of a few and refilled evenly.
-        minute = Bucket(pace.group_minute / 60, pace.burst, pace.burst, now)
-        return [single, minute]
+                self._groups.pop(chat, None)
 
 
 @dataclass(slots=True)
@@ -111,7 +134,7 @@ class _State:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     troubles: int = 0
     unauthorized: bool = False
-    look_at: float = 0.0
+    tidy_at: float = 0.0
 
 
 class Delivery:
@@ -165,17 +188,16 @@ class Delivery:
         """Claim what may go now, start sending it; returns the seconds until there is something to do."""
         state, now = self._state, self._clock.monotonic()
         overall = state.pacing.wait_overall(now)
-        room = IN_FLIGHT - len(state.tasks)
-        if overall > 0 or room <= 0:
+        # Never more than may go at once: what is marked before it is sent must then be sent.
+        room = min(IN_FLIGHT - len(state.tasks), state.pacing.allowed(now))
+        if room <= 0:
             await self._write_marks()
             return overall if overall > 0 else IDLE_LOOK_S
+        if now >= state.tidy_at:
+            state.tidy_at = now + TIDY_S
+            state.pacing.forget_idle(now)
         rows = await self._claim(now, room)
-        started, back = 0, []
-        for row in rows:
-            if not self._start(row, now):
-                back.append(row)
-            else:
-                started += 1
+        back = [row for row in rows if not self._start(row, now)]
         if back:
             await self._put_back(back)
         if rows and not back:
@@ -219,7 +241,11 @@ class Delivery:
             return False
         if state.pacing.wait_overall(now) > 0:
             return False
-        state.pacing.take(row.chat)
+        state.pacing.take(row.chat, now)
+        wait = state.pacing.wait(row.chat, row.grouped, now)
+        if wait > 0:
+            # Known now: the next claim passes this chat over until it may be written to again.
+            state.resting[row.chat] = now + wait
         state.busy.add(row.chat)
         task = asyncio.create_task(self._send(row))
         state.tasks.add(task)
@@ -247,8 +273,13 @@ class Delivery:
 
     async def _write_marks(self) -> None:
         marks, self._state.marks = self._state.marks, []
-        if marks:
+        if not marks:
+            return
+        try:
             await self._db.write(lambda conn: outbox.mark(conn, marks))
+        except BaseException:
+            self._state.marks = marks + self._state.marks
+            raise
 
     # One message ---------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class _Batch:
     offered: dict[str, str] = field(default_factory=dict)
     new_photos: list[dict[str, Any]] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
+    shown: dict[tuple[int, str], list[photos.Photo]] = field(default_factory=dict)
 
 
 async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -> list[str]:
@@ -219,11 +220,10 @@ async def _change(conn: AsyncConnection, one: Done, change: Change, now: int) ->
 async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch: _Batch) -> None:
     """One row a photo, those that are clean; one that is not yet is shown when it is (PhotoReady)."""
     report = show.report if show.report is not None else batch.ids[str(one.code)]
-    ready = [
-        photo
-        for photo in await photos.of_report(conn, report, show.purpose)
-        if photo.state == PhotoState.READY and show.only in (None, photo.id)
-    ]
+    kept = batch.shown.get((report, show.purpose))
+    if kept is None:
+        kept = batch.shown[report, show.purpose] = await photos.of_report(conn, report, show.purpose)
+    ready = [photo for photo in kept if photo.state == PhotoState.READY and show.only in (None, photo.id)]
     for photo in ready[: show.limit]:
         row = _row(show.to, show.message, one.captions[show.message], batch.now)
         key = f"{show.message}/{photo.id}/{show.to.key}"

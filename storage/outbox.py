@@ -54,7 +54,8 @@ _BEFORE = sa.exists().where(
     sa.or_(
         _earlier.c.state == SENDING,
         sa.and_(
-            _earlier.c.due_at <= sa.bindparam("now"),
+            # One that was tried and waits to be tried again still comes first.
+            sa.or_(_earlier.c.due_at <= sa.bindparam("now"), _earlier.c.tries > 0),
             sa.tuple_(_earlier.c.lane, _earlier.c.id) < sa.tuple_(outbox.c.lane, outbox.c.id),
         ),
     ),

@@ -13,8 +13,6 @@ from bot.core.message import Button
 from tests.platforms import Deed, Said, Strange, Take, World
 
 TOKEN = "7000000001:story"
-# How fast the bot may speak is Delivery's matter, and the story's clock stands still while it does.
-FAST = {"overall": 1e6, "chat": 1e6, "burst": 10**6, "group_minute": 1e6}
 DOWN = {"ok": False, "error_code": 502, "description": "Bad Gateway"}
 BLOCKED = "Forbidden: bot was blocked by the user"
 KICKED = "Forbidden: bot was kicked from the supergroup chat"
@@ -65,7 +63,15 @@ class OnTelegram:
         if self._listening is None:
             self._listening = await serve(self._server, 0)
         port = self._listening.sockets[0].getsockname()[1]
-        self._telegram = Telegram(token=TOKEN, api_url=f"http://127.0.0.1:{port}", **FAST)
+        self._telegram = Telegram(
+            token=TOKEN,
+            api_url=f"http://127.0.0.1:{port}",
+            # How fast the bot may speak is tested elsewhere; the story's clock stands still while it does.
+            overall=1e6,
+            chat=1e6,
+            burst=10**6,
+            group_minute=1e6,
+        )
         await self._telegram.start()
         return self._telegram
 

@@ -1,4 +1,4 @@
-"""A paper channel and a paper clock: stories run through the real loops, and nothing but the network lacks."""
+"""A paper channel and a paper clock: stories run through the real loops, only the network is missing."""
 
 import io
 import json

@@ -236,9 +236,9 @@ class Player:
             data = json.dumps(told).encode()
             await self._deliver(Deed(who, chat, group, PhotoSent(file, caption, album), on, data))
         await self._settle()
-        if album:
-            self.stage.clock.move(timedelta(seconds=1))
-            await self._settle()
+        # The answer to an album, or to a file that may tell a place, waits a moment for what follows.
+        self.stage.clock.move(timedelta(seconds=1))
+        await self._settle()
 
     async def _deliver(self, deed: Deed) -> None:
         await self.stage.platform.arrive(deed, self.stage.take)

@@ -1,4 +1,4 @@
-"""Whatever arrives in whatever state: decisions are total, and keep what residents and officers are promised."""
+"""Whatever arrives in whatever state: a decision is made, and keeps what people are promised."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.config import load_commune
@@ -67,9 +67,10 @@ ACCOUNTS = ("zq7001", "zq7002")
 OTHER_REPORTER = "zq7009"
 VILLAGES = ("thon-03", "thon-05")
 DESKS = (*VILLAGES, "cong-an", "phong-kinh-te", "ubnd")
+_CODE = re.compile(r"AP-\d\d-\d{5}")
 CODES = ("AP-26-00001", "AP-26-00002", "AP-26-00044")
 
-# Who can hear -----------------------------------------------------------------------------------------
+# Who can hear -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ ROLES: tuple[tuple[Role, ...], ...] = (
     ),
 )
 
-# What can be on record ----------------------------------------------------------------------------------
+# What can be on record ----------------------------------------------------------------------------
 
 _landmarks = st.sampled_from(["", "cổng chợ", "sau nhà văn hoá", "đ" * 119 + "…"])
 _stories = st.sampled_from(
@@ -222,7 +223,7 @@ def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: boo
     )
 
 
-# What can arrive ------------------------------------------------------------------------------------------
+# What can arrive ----------------------------------------------------------------------------------
 
 PHRASES = (
     "rác ở cổng chợ thôn 3",
@@ -398,7 +399,7 @@ def events(draw: st.DrawFn, session: Session, offered: tuple[Button, ...]) -> Ev
     return event
 
 
-# A talk, step by step ---------------------------------------------------------------------------------------
+# A talk, step by step -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,7 +455,7 @@ def facts_for(
     report, photo, refusal = None, None, None
     if need.answered is not None:
         report = draw(st.none() | reports())
-    if report is None and need.code is not None:
+    if report is None and need.code is not None and _CODE.fullmatch(need.code):
         report = draw(st.one_of(st.none(), reports(need.code), reports(need.code, me.person or None)))
     if need.photo is not None or need.outbox is not None:
         report = draw(st.none() | reports())
@@ -513,7 +514,8 @@ def talks(data: st.DataObject, steps: int) -> Iterator[Step]:
     """One chat for a while: what comes, what is known, what is decided."""
     town = data.draw(towns)
     group = data.draw(st.sampled_from([False, False, False, True]))
-    address, accounts = Address("paper", ACCOUNTS[0]), ACCOUNTS[:1]
+    accounts: tuple[str, ...] = ACCOUNTS[:1]
+    address = Address("paper", ACCOUNTS[0])
     if group:
         rooms = sorted(room.chat for desk in town.desks.values() for room in desk.rooms)
         address = Address("paper", data.draw(st.sampled_from([*rooms, "nhom-la"])), group=True)
@@ -557,7 +559,7 @@ def _spoken(decision: Decision) -> tuple[tuple[Say, Message], ...]:
     return tuple(said)
 
 
-# What always holds --------------------------------------------------------------------------------------------
+# What always holds --------------------------------------------------------------------------------
 
 
 def is_a_decision_that_survives_a_restart(step: Step) -> None:
@@ -851,7 +853,10 @@ RULES: tuple[Callable[[Step], None], ...] = (
     takes_no_reports_in_a_group,
 )
 slow_is_fine = settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -861,3 +866,74 @@ def test_every_decision_keeps_the_rules(data: st.DataObject) -> None:
     for step in talks(data, 12):
         for rule in RULES:
             rule(step)
+
+
+# What a single rule cannot see -----------------------------------------------------------------------
+
+
+def _one(data: st.DataObject, event: Event, session: Session, report: Report | None, me: Me) -> Decision:
+    town = data.draw(towns)
+    incoming = Incoming(1, START, Address("paper", ACCOUNTS[0]), ACCOUNTS[0], event)
+    return decide(incoming, session, Facts(START, me, report=report, desks=town.desks), WORLD)
+
+
+def _now() -> int:
+    return int(START.timestamp() * 1000)
+
+
+@settings(slow_is_fine, max_examples=40)
+@given(st.data())
+def test_keeping_a_draft_as_it_was_changes_nothing_in_it(data: st.DataObject) -> None:
+    """ "Sửa", "Sửa lời", then "Thôi, giữ như cũ"."""
+    draft = data.draw(drafts(_now()))
+    session, me = Session(draft=draft), Me(f"paper:{ACCOUNTS[0]}")
+    for action in (f"edit:{draft.id}", f"ed:{draft.id}:words", f"keep:{draft.id}"):
+        session = _one(data, Pressed(action), session, None, me).session
+    kept = session.draft
+    assert kept is not None
+    assert replace(kept, asked=draft.asked, touched_at=draft.touched_at, nudged=draft.nudged) == draft
+
+
+@settings(slow_is_fine, max_examples=40)
+@given(st.data(), st.sampled_from(["vẫn còn rác", "chưa ai dọn gì cả", "nguyên như cũ"]), st.booleans())
+def test_the_word_after_not_yet_reopens_the_report(data: st.DataObject, text: str, photo: bool) -> None:
+    """Whatever else the person is in the middle of."""
+    me = Me(f"paper:{ACCOUNTS[0]}")
+    found = replace(data.draw(reports(CODES[0], me.person)), status="resolved", closed_at=_now() - 60_000)
+    session = replace(data.draw(sessions(_now(), ACCOUNTS[:1], group=False)), closings=())
+    asked = _one(data, Pressed(f"bad:{found.code}"), session, found, me).session
+    assert asked.complaint == found.code
+    event = PhotoSent(FileRef("f1"), text) if photo else Words(text)
+    incoming = Incoming(2, START, Address("paper", ACCOUNTS[0]), ACCOUNTS[0], event)
+    assert needs(incoming, asked, WORLD).code == found.code
+    decision = _one(data, event, asked, found, me)
+    changes = [e for e in decision.effects if isinstance(e, Change)]
+    assert [(e.action, e.note) for e in changes] == [("reopen", text)]
+    assert decision.session.draft == session.draft
+    assert decision.session.complaint is None
+
+
+@settings(slow_is_fine, max_examples=40)
+@given(st.data())
+def test_the_number_of_a_decision_is_never_taken_for_something_else(data: st.DataObject) -> None:
+    me = Me(f"paper:{ACCOUNTS[0]}", None, (Role("cong-an", "police", "Anh Dũng"),))
+    found = replace(data.draw(reports(CODES[0])), field="order", category="parking", desk="cong-an")
+    session = data.draw(sessions(_now(), ACCOUNTS[:1], group=False))
+    session = replace(session, closings=(Closing(found.code, ACCOUNTS[0], "number", "fined"),))
+    event = Words("15/QĐ-XPHC")
+    incoming = Incoming(1, START, Address("paper", ACCOUNTS[0]), ACCOUNTS[0], event)
+    assert needs(incoming, session, WORLD).code == found.code
+    decision = _one(data, event, session, found, me)
+    changes = [e for e in decision.effects if isinstance(e, Change)]
+    assert decision.session.draft == session.draft
+    assert [(e.values["outcome"], e.note) for e in changes] == [("fined", event.text)] * found.is_open
+
+
+@settings(slow_is_fine, max_examples=40)
+@given(st.data(), st.sampled_from([10.0, 91.0, -91.0, float("nan"), float("inf"), float("-inf")]))
+def test_a_point_that_is_none_is_refused_and_changes_nothing(data: st.DataObject, odd: float) -> None:
+    session = data.draw(sessions(_now(), ACCOUNTS[:1], group=False))
+    event = PlaceSent(*data.draw(st.sampled_from([(odd, 200.0), (odd, float("nan"))])))
+    decision = _one(data, event, session, None, Me(f"paper:{ACCOUNTS[0]}"))
+    assert decision.session == session
+    assert [e.message for e in decision.effects if isinstance(e, Say)] == ["resident/bad_place"]

@@ -1,6 +1,7 @@
 """Every story comes out to the letter: through every channel, on both databases."""
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -24,8 +25,17 @@ ENOUGH = 25
 TEXTS = {story.stem: story.read_text(encoding="utf-8") for story in stories()}
 PLATFORMS: dict[str, type[Platform]] = {"paper": OnPaper, "telegram": OnTelegram, "webchat": OnWebchat}
 
-# What is left out, and why: (platform, story) → the kinds of line; each platform says its reasons in `lacks`.
-LEFT_OUT: dict[tuple[str, str], list[str]] = {}
+# The kinds of line that are left out of a story, with what the bot says to them; each platform's `lacks`
+# says why. Nothing else may be missing, and a platform lacks nothing that no story needs.
+LEFT_OUT: dict[tuple[str, str], list[str]] = {
+    ("telegram", "34-tin-qua-dai"): ["long words"],
+    ("webchat", "21-them-anh"): ["edited"],
+    ("webchat", "28-vao-nhom"): ["membership", "second speaker"],
+    ("webchat", "32-hoi-chuyen-khac"): ["unsupported", "unsupported"],
+}
+# What the bot does not say there. The local chat's photos are all files, and the answer to a file waits a
+# moment for what it tells: by then it is known to be broken, and nobody is thanked for it first.
+UNSAID = {("webchat", "25-anh-hong"): "Bot: Đã nhận 1 ảnh. Bà con xem đúng chưa:"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgres"])
@@ -68,8 +78,22 @@ async def empty(db: Database) -> None:
 @pytest.mark.parametrize("story", TEXTS)
 async def test_story(story: str, platform: str, shared: Database, tmp_path: Path) -> None:
     await empty(shared)
-    text, _ = without(TEXTS[story], PLATFORMS[platform].lacks)
+    text = fitted(story, platform)
     assert await Player(shared, tmp_path, PLATFORMS[platform]).play(text) == text
+
+
+def fitted(story: str, platform: str) -> str:
+    """The story as it can be told on that platform."""
+    text, _ = without(TEXTS[story], PLATFORMS[platform].lacks)
+    unsaid = UNSAID.get((platform, story))
+    if unsaid is None:
+        return text
+    # One message: its first line, and the indented ones that follow.
+    shorter, times = re.subn(
+        rf"^{re.escape(unsaid)}\n(?: {{5,}}.*\n)*", "", text, count=1, flags=re.MULTILINE
+    )
+    assert times == 1, f"{story} does not say this: take it off UNSAID"
+    return shorter
 
 
 def test_nothing_else_is_left_out() -> None:
@@ -80,6 +104,9 @@ def test_nothing_else_is_left_out() -> None:
         if (left_out := without(text, platform.lacks)[1])
     }
     assert found == LEFT_OUT
+    for name, platform in PLATFORMS.items():
+        used = {kind for (where, _), missed in found.items() if where == name for kind in missed}
+        assert used == set(platform.lacks), name
 
 
 def test_stories_are_many_short_and_titled() -> None:

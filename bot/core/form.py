@@ -55,11 +55,16 @@ def put_landmark(draft: Draft, text: str) -> Draft:
 
 
 def put_words(draft: Draft, text: str) -> Draft:
-    """Words are added, never replaced; what is beyond the limit is cut."""
-    if text in draft.words:
-        return draft
-    joined = f"{draft.words}\n{text}" if draft.words else text
-    return replace(draft, words=clip(joined, WORDS_MAX))
+    """Words are added, never replaced; what is beyond the limit is cut from the new ones."""
+    return draft if text in draft.words else replace(draft, words=joined(draft.words, text))
+
+
+def joined(before: str, added: str) -> str:
+    """Two pieces of somebody's words, at most WORDS_MAX characters, the earlier one whole."""
+    if not before:
+        return clip(added, WORDS_MAX)
+    room = WORDS_MAX - len(before) - 1
+    return f"{before}\n{clip(added, room)}" if room > 1 else before
 
 
 def put_photo(draft: Draft, photo: int) -> Draft:

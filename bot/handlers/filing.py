@@ -136,9 +136,14 @@ def edited(talk: Talk, report: Report, event: Edited) -> Decision:
 
 def _more_words(talk: Talk, report: Report, text: str) -> list[Effect]:
     added = clip(text.strip(), WORDS_MAX)
-    joined = clip(f"{report.words}\n{added}" if report.words else added, WORDS_MAX)
     change = Change(
-        report.id, report.version, "words", report.status, report.status, {"words": joined}, added
+        report.id,
+        report.version,
+        "words",
+        report.status,
+        report.status,
+        {"words": form.joined(report.words, added)},
+        added,
     )
     shown = about(report, talk.commune) | {"words": clip(added, ALERT_WORDS_MAX)}
     ears, _ = ears_of(talk, report.desk)
