@@ -1,4 +1,4 @@
-"""Bench `alert`: from a resident's last press to the police chats, while reports come whether or not we keep up."""
+"""Bench `alert`: from a resident's last press to the police chats, at a rate that waits for nobody."""
 
 from contextlib import AsyncExitStack
 from pathlib import Path

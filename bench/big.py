@@ -73,5 +73,3 @@ def _near_row(looks: list[float], count: int) -> Row:
         required=f"≤ {NEAR_MS:.0f} ms",
         good=middle <= NEAR_MS and late <= NEAR_MS,
     )
-
-

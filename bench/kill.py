@@ -1,4 +1,4 @@
-"""Bench `kill`: the real program is killed with -9 again and again while people report; then the books are checked."""
+"""Bench `kill`: killed with -9 again and again while people report; then the books are checked."""
 
 import asyncio
 import random
@@ -194,7 +194,6 @@ class Town:
 async def kill_and_check(folder: Path, *, kills: int, seed: int, residents: int = RESIDENTS) -> Verdict:
     """Let people report while the bot is killed so often, then stop it in peace and read everything."""
     rng = random.Random(seed)
-    folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         standin = await stack.enter_async_context(standing_in())
         bot = BotProcess(folder, telegram(standin.url, scene.TOKEN, scene.SECRET))
@@ -271,6 +270,7 @@ async def run(folder: Path, *, quick: bool, kills: int | None = None) -> list[Ro
     count = kills if kills is not None else KILLS_QUICK if quick else KILLS
     verdict = await kill_and_check(folder / "kill", kills=count, seed=1)
     copies = f"{verdict.alert_copies} alerts, {verdict.receipt_copies} receipts"
+    left = ", ".join(f"{name} {number}" for name, number in verdict.left_over.items())
     return [
         Row(f"kill -9: {verdict.kills} times", f"{verdict.updates} updates, {verdict.redelivered} again"),
         Row("kill: reports acknowledged", str(verdict.reports)),
@@ -280,7 +280,7 @@ async def run(folder: Path, *, quick: bool, kills: int | None = None) -> list[Ro
         _none("kill: alerts missing", verdict.alerts_missing),
         _none("kill: talks that stood still", verdict.troubles),
         Row("kill: copies beyond the first", copies, required="≤ 64 a kill"),
-        Row("kill: left undone", str(verdict.left_over), required="0", good=not any(verdict.left_over.values())),
+        Row("kill: left undone", left, required="0", good=not any(verdict.left_over.values())),
     ]
 
 

@@ -14,6 +14,7 @@ import random
 import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from bench import scene
@@ -49,6 +50,7 @@ class Crowd:
         self._callers: asyncio.LifoQueue[Caller] = asyncio.LifoQueue()
         self._alerts: dict[str, list[float]] = {}
         self._pressed: dict[str, float] = {}
+        self._news = asyncio.Event()
         self.seen = Seen()
 
     async def connect(self, port: int, connections: int) -> None:
@@ -63,6 +65,7 @@ class Crowd:
                 waiting.set_result(entry)
         elif chat < scene.FIRST_RESIDENT and (code := CODE.search(entry["text"] or "")):
             self._alerts.setdefault(code[0], []).append(entry["t"])
+            self._news.set()
 
     async def tell(self) -> None:
         """One new person tells one report."""
@@ -125,9 +128,11 @@ class Crowd:
 
     async def count_alerts(self, expected: int) -> None:
         """Wait for the last alerts, then measure all of those whose press was counted."""
-        deadline = time.monotonic() + PATIENCE
-        while self._outstanding(expected) and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self._outstanding(expected):
+                    self._news.clear()
+                    await self._news.wait()
         for code, pressed in self._pressed.items():
             times = [(at - pressed) * 1000 for at in self._alerts.get(code, ())]
             self.seen.alerts += times

@@ -54,9 +54,7 @@ async def ready_bot(stack: AsyncExitStack, folder: Path, standin: StandIn) -> tu
     return bot, Target(OURS, bot.port, bot.pid)
 
 
-async def rounds(
-    targets: list[Target], standin: StandIn, *, count: int, seconds: float
-) -> dict[str, Score]:
+async def rounds(targets: list[Target], standin: StandIn, *, count: int, seconds: float) -> dict[str, Score]:
     """Turn by turn, so that what else the machine does meets everybody alike; the first turn only warms."""
     scores = {target.name: Score() for target in targets}
     for turn in range(count + 1):

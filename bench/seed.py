@@ -1,4 +1,4 @@
-"""A commune with years behind it: people, reports, their history and messages, written straight into SQLite."""
+"""A commune with years behind it: people, reports, history and messages, straight into SQLite."""
 
 import os
 import sqlite3
@@ -25,7 +25,8 @@ INSERT INTO accounts (channel, account, person, chat, reachable)
 SELECT 'telegram', 300000000 + n, 'telegram:' || (300000000 + n), 300000000 + n, 1 FROM numbers"""
 _SESSIONS = f"""{_NUMBERS}
 INSERT INTO sessions (chat, channel, state, wake_at)
-SELECT 'telegram:' || (300000000 + n), 'telegram', '{{"last":"AP-26-00001","last_at":1}}', NULL FROM numbers"""
+SELECT 'telegram:' || (300000000 + n), 'telegram', '{{"last":"AP-26-00001","last_at":1}}', NULL
+FROM numbers"""
 _REPORTS = f"""{_NUMBERS}
 INSERT INTO reports (id, code, category, field, status, desk, unit, landmark, lat, lon, words, hours, private,
   person, channel, chat, filed_at, ack_by, fix_by, taken_by, taken_name, closed_at, outcome, reopened,
@@ -36,7 +37,8 @@ SELECT n, printf('AP-%02d-%05d', 10 + n / 100000, n), 'litter', 'sanitation',
   :lat + :reach * ((n * 7919 % 20011) / 10005.5 - 1), :lon + :reach * ((n * 104729 % 20021) / 10010.5 - 1),
   'Rác đổ đầy đường, đã ba ngày chưa ai dọn, bốc mùi lắm.', '', 0,
   'telegram:' || (300000001 + n * 7907 % :people), 'telegram', 300000001 + n * 7907 % :people,
-  :now - (:count - n) * 60000, :now - (:count - n) * 60000 + 86400000, :now - (:count - n) * 60000 + 259200000,
+  :now - (:count - n) * 60000, :now - (:count - n) * 60000 + 86400000,
+  :now - (:count - n) * 60000 + 259200000,
   NULL, '', CASE WHEN n % :open = 0 THEN NULL ELSE :now - (:count - n) * 60000 + 86400000 END, '', 0,
   :now - (:count - n) * 60000, CASE WHEN n % :open = 0 THEN 0 ELSE 3 END
 FROM numbers"""
@@ -46,8 +48,8 @@ SELECT 1 + (n - 1) / 3, :now - n * 1000, 'telegram:' || (300000000 + n % 5000),
   CASE n % 3 WHEN 1 THEN 'file' WHEN 2 THEN 'take' ELSE 'close' END, 'sent', 'acknowledged', ''
 FROM numbers"""
 _OUTBOX = f"""{_NUMBERS}
-INSERT INTO outbox (lane, channel, chat, grouped, message, text, buttons, wants_place, report, question, made_at,
-  due_at, state, tries, sent_at, platform_id)
+INSERT INTO outbox (lane, channel, chat, grouped, message, text, buttons, wants_place, report, question,
+  made_at, due_at, state, tries, sent_at, platform_id)
 SELECT n % 2, 'telegram', CASE WHEN n % 2 THEN 300000001 + n * 7907 % :people ELSE 8000001 + n % 20 END, 0,
   CASE WHEN n % 2 THEN 'resident/receipt' ELSE 'duty/alert' END,
   'Đã nhận, cảm ơn bà con! Mã AP-26-00001. Nhóm giám sát Thôn 2 trả lời trước 2 giờ 35 chiều mai.', '[]', 0,
@@ -56,8 +58,9 @@ FROM numbers"""
 _INBOX = f"""{_NUMBERS}
 INSERT INTO inbox (channel, event, chat, raw, received_at, state, tries)
 SELECT 'telegram', 500000000 + n, 'telegram:' || (300000001 + n * 7907 % :people),
-  '{{"update_id":' || (500000000 + n) || ',"message":{{"message_id":1,"date":1,"chat":{{"id":1,"type":"private"}},'
-  || '"from":{{"id":1,"is_bot":false,"first_name":"N"}},"text":"rac do o cong cho thon 3"}}}}',
+  '{{"update_id":' || (500000000 + n) || ',"message":{{"message_id":1,"date":1,'
+  || '"chat":{{"id":1,"type":"private"}},"from":{{"id":1,"is_bot":false,"first_name":"N"}},'
+  || '"text":"rac do o cong cho thon 3"}}}}',
   :now - n * 1000, 1, 0
 FROM numbers"""
 _COUNTER = """INSERT INTO counters (name, value) VALUES ('report/26', 2000000)

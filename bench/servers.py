@@ -1,4 +1,4 @@
-"""Everything a bench starts: stand-in, bots and peers with their members, the generator; and their figures."""
+"""Everything a bench starts: stand-in, bots with their members, peers, the generator."""
 
 import asyncio
 import json
@@ -54,8 +54,7 @@ async def standing_in(*arguments: str) -> AsyncIterator[StandIn]:
 
 @asynccontextmanager
 async def our_bot(folder: Path, standin: StandIn) -> AsyncIterator[BotProcess]:
-    folder.mkdir(parents=True, exist_ok=True)
-    bot = BotProcess(folder, telegram(standin.url, scene.TOKEN, scene.SECRET) | {"LOG_LEVEL": "info"})
+    bot = BotProcess(folder, telegram(standin.url, scene.TOKEN, scene.SECRET))
     await bot.start()
     try:
         yield bot

@@ -83,8 +83,11 @@ async def _one(
         values["unheard"] = tuple([_as_report(row, await photos.count_of(conn, row.id)) for row in rows])
     if need.invite is not None:
         values["invite"] = await _invite(conn, need.invite, incoming)
+    if need.my_desks:
+        values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:
-        concerned = [r for r in (report, *values.get("open_here", ())) if r is not None]
+        several = (*values.get("open_here", ()), *values.get("mine", ()))
+        concerned = [r for r in (report, *several) if r is not None]
         if concerned:
             values["units"] |= {r.desk for r in concerned} | {office}
     return values

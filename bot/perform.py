@@ -11,6 +11,7 @@ from bot.core import when
 from bot.core.effects import (
     AttachPhotos,
     Bind,
+    Burn,
     Change,
     Consent,
     Effect,
@@ -170,6 +171,8 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case Join(invite, unit, role, name):
             await people.use_invite(conn, invite, one.person, batch.now)
             await people.join(conn, one.person, unit, role, name, batch.now)
+        case Burn(invite):
+            await people.burn_invite(conn, invite, batch.now)
         case Bind(unit):
             await people.bind(conn, here.channel, here.chat, unit, one.person, batch.now)
         case Unbind():

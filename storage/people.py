@@ -177,3 +177,9 @@ async def use_invite(conn: AsyncConnection, digest: str, person: str, now: int) 
     query = sa.update(invites).where(invites.c.hash == digest, invites.c.used_at.is_(None))
     if (await conn.execute(query.values(used_at=now, used_by=person))).rowcount != 1:
         raise Conflict("invite")
+
+
+async def burn_invite(conn: AsyncConnection, digest: str, now: int) -> None:
+    """Used up by nobody."""
+    query = sa.update(invites).where(invites.c.hash == digest, invites.c.used_at.is_(None))
+    await conn.execute(query.values(used_at=now))

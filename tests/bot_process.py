@@ -25,6 +25,7 @@ class BotProcess:
         self, folder: Path, settings: Mapping[str, str], *, before: tuple[str, ...] = (sys.executable,)
     ) -> None:
         """`before`: what to start the module with, the interpreter or something around it."""
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = 0
         self.started_in = 0.0

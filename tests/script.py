@@ -235,7 +235,7 @@ class Player:
             on = self.replies.get(chat) if group else None
             data = json.dumps(told).encode()
             await self._deliver(Deed(who, chat, group, PhotoSent(file, caption, album), on, data))
-        await self._settle()
+            await self._settle()
         # The answer to an album, or to a file that may tell a place, waits a moment for what follows.
         self.stage.clock.move(timedelta(seconds=1))
         await self._settle()

@@ -117,6 +117,13 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class Burn:
+    """An invite whose code was shown in a group is nobody's any more."""
+
+    invite: str
+
+
+@dataclass(frozen=True, slots=True)
 class Bind:
     """This group is the unit's room from now on; an earlier room of the unit is let go."""
 
@@ -166,6 +173,7 @@ Effect = (
     | FollowLink
     | Consent
     | Join
+    | Burn
     | Bind
     | Unbind
     | Relocate

@@ -15,7 +15,8 @@ class Needs:
     `code`: a report by code · `answered`: the report of the bot's message this one replies to ·
     `photo`: the photo and its report · `units`: who can be told there · `mine`: the sender's own reports ·
     `open_here`: what is open at the sender's desks (or the room's) · `invite`: hash of a typed code ·
-    `unheard`: reports nobody could be told of · `outbox`: a refused message.
+    `unheard`: reports nobody could be told of · `my_desks`: who hears for the sender's own units ·
+    `outbox`: a refused message.
     """
 
     code: str | None = None
@@ -27,6 +28,7 @@ class Needs:
     open_here: bool = False
     invite: str | None = None
     unheard: bool = False
+    my_desks: bool = False
     outbox: int | None = None
 
 

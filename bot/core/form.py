@@ -1,7 +1,6 @@
 """The form of a report: which slot comes next, and what a slot takes in."""
 
 from dataclasses import replace
-from typing import Any
 
 from bot.core.commune import Commune, Point
 from bot.core.places import village_at
@@ -47,6 +46,8 @@ def put_unit(draft: Draft, unit: str) -> Draft:
         outside=False,
         lat=draft.lat if same else None,
         lon=draft.lon if same else None,
+        # The old mark stood in the old village.
+        landmark=draft.landmark if same or draft.unit is None else "",
     )
 
 
@@ -73,15 +74,11 @@ def put_photo(draft: Draft, photo: int) -> Draft:
     return replace(draft, photos=(*draft.photos, photo))
 
 
-def clear(draft: Draft, slot: str) -> Draft:
-    """Open a slot again, so that it is asked."""
-    skipped = draft.skipped - ({slot, "landmark"} if slot == "place" else {slot})
-    return replace(draft, skipped=skipped, **_EMPTY[slot])
+def skip_all(draft: Draft) -> Draft:
+    """Nothing optional is asked any more."""
+    return replace(draft, skipped=draft.skipped | {"landmark", "photo", "hours"})
 
 
-_EMPTY: dict[str, dict[str, Any]] = {
-    "category": {"category": None, "guesses": ()},
-    "place": {"unit": None, "units": (), "landmark": "", "lat": None, "lon": None, "outside": False},
-    "photo": {"photos": ()},
-    "words": {"words": ""},
-}
+def drop_photos(draft: Draft) -> Draft:
+    """The photos so far are not wanted; new ones are asked for."""
+    return replace(draft, photos=(), skipped=draft.skipped - {"photo"})

@@ -13,6 +13,10 @@ FORWARDED_MAX = 5
 WORDS_MAX = 2000
 LANDMARK_MAX = 120
 WRONG_CODES_AN_HOUR = 10
+# After so long an after photo or a decision's number is asked for again: a birthday picture closes nothing.
+OWED_FOR_MS = 60 * 60 * 1000
+ALBUM_FOR_MS = 5 * 60 * 1000
+COMPLAINT_FOR_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +53,17 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """An officer said "done" and owes the rest: step is photo, number (of the decision) or checking."""
+    """An officer said "done" and owes the rest.
+
+    `step`: photo, number (of the decision), checking (the photo is being looked at) or closed (by a photo, so
+    that the rest of its album finds its way); `at` in ms.
+    """
 
     code: str
     account: str
     step: str
     outcome: str = ""
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +77,28 @@ class Session:
     last: str | None = None
     last_at: int = 0
     complaint: str | None = None
+    complaint_at: int = 0
     wrong_codes: tuple[int, ...] = ()
 
-    def owed(self, account: str) -> Closing | None:
-        """What this person still owes here: the newest photo or number that was asked of them."""
-        open_ = [c for c in self.closings if c.account == account and c.step != "checking"]
-        return open_[-1] if open_ else None
+    def owed(self, account: str, now: int) -> Closing | None:
+        """What this person still owes here: the newest photo or number asked of them within the hour."""
+        return self._newest(account, ("photo", "number"), now - OWED_FOR_MS)
+
+    def photographed(self, account: str, now: int) -> Closing | None:
+        """What this person just sent an after photo for: more of them belong to it."""
+        return self._newest(account, ("checking", "closed"), now - ALBUM_FOR_MS)
+
+    def _newest(self, account: str, steps: tuple[str, ...], since: int) -> Closing | None:
+        mine = [c for c in self.closings if c.account == account and c.step in steps and c.at >= since]
+        return mine[-1] if mine else None
 
     def owing(self, closing: Closing) -> tuple[Closing, ...]:
         """The closings with this one as the newest of its report and person."""
         same = (closing.code, closing.account)
-        return (*(c for c in self.closings if (c.code, c.account) != same), closing)
+        others = [
+            c for c in self.closings if (c.code, c.account) != same and c.at >= closing.at - OWED_FOR_MS
+        ]
+        return (*others, closing)
 
     def settled(self, code: str) -> tuple[Closing, ...]:
         return tuple(c for c in self.closings if c.code != code)

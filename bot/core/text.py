@@ -284,3 +284,16 @@ _CLEANING: Final = _Cleaning()
 def clean(text: str) -> str:
     """What is kept of a text: no control, invisible or direction characters, no floods of marks."""
     return compose(text.replace("\r\n", "\n").replace("\r", "\n").translate(_CLEANING))
+
+
+# Vietnamese telephone numbers, however they are spaced: a room never sees one.
+_PHONE: Final = re.compile(r"(?<![\w])(?:\+?84|0)(?:[ .-]?\d){8,10}(?!\w)", re.ASCII)
+
+
+def hide_phones(text: str) -> str:
+    """The text with dots where telephone numbers stood."""
+    return _PHONE.sub("•••", text)
+
+
+def has_phone(text: str) -> bool:
+    return _PHONE.search(text) is not None

@@ -30,6 +30,7 @@ COMMANDS: Final = {
 }
 """Each command and the list of `[words]` that says the same."""
 _LONGEST_SHORT: Final = 80
+_OUTCOME: Final = "outcome_"
 _SECOND: Final = 0.6
 _SYMBOLS: Final = "0-9A-HJKMNP-TV-Z"
 _INVITE: Final = re.compile(
@@ -141,6 +142,31 @@ class Lexicon:
                 return name
         code = self._report.search(text[:LONGEST])
         return "tim" if code and self.means(text[: code.start()], "find") else None
+
+    def duty_verb(self, text: str) -> str | None:
+        """Whether a message, apart from a code or a number, is an officer's "take" or "done"."""
+        rest = self._report.sub(" ", text[:LONGEST])
+        rest = " ".join(word for word in rest.split() if not word.isdecimal())
+        meant = self.meanings(rest)
+        if "take" in meant:
+            return "take"
+        return "done" if "done" in meant else None
+
+    def duty_mention(self, text: str) -> str | None:
+        """The same, somewhere in a longer sentence; "done" says more than "take"."""
+        if self.mentions(text, "done"):
+            return "done"
+        return "take" if self.mentions(text, "take") else None
+
+    def serial(self, text: str) -> int | None:
+        """The number at the end of a code, typed alone: "nhan 12"."""
+        numbers = [word for word in text[:LONGEST].split() if word.isdecimal() and len(word) <= 5]
+        return int(numbers[0]) if len(numbers) == 1 else None
+
+    def outcome(self, text: str) -> str | None:
+        """The outcome that a message records, by the lists `outcome_…`."""
+        meant = [kind for kind in self.meanings(text) if kind.startswith(_OUTCOME)]
+        return meant[0].removeprefix(_OUTCOME) if len(meant) == 1 else None
 
     def report_code(self, text: str) -> str | None:
         """The first report code in a message, however loosely typed, as it is printed."""

@@ -1,6 +1,5 @@
-"""The table of contents of the talk: what each event needs to know, and who decides it."""
+"""The table of contents of the talk: which handler decides which event."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,36 +19,24 @@ from bot.core.events import (
     Unsupported,
     Words,
 )
-from bot.core.facts import Facts, Needs
-from bot.core.invite import digest
+from bot.core.facts import Facts
 from bot.core.message import Button
 from bot.core.report import Report
-from bot.core.session import Session
+from bot.core.session import COMPLAINT_FOR_MS, Session
 from bot.core.text import clean, fold
 from bot.handlers import duty, filing, join, lookup, report, start
+from bot.handlers.needs import needs
 from bot.handlers.talk import Decision, Talk, World
 
 __all__ = ["Decision", "Talk", "World", "decide", "needs", "read_press"]
 
-_LOOSE_CODE = re.compile(r"\b[a-z]{2} ?\d{2} ?\d{1,5}\b")
 DUTY_VERBS = ("take", "done", "out")
 JUDGING = ("good", "bad")
 FORM_VERBS = (
-    "f",
-    "c",
-    "kinds",
-    "u",
-    "us",
-    "map",
-    "no",
-    "edit",
-    "ed",
-    "keep",
-    "priv",
-    "add",
-    "send",
-    "cancel",
+    *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),
 )
+# A code with so many other words tells something; with fewer it asks.
+TELLING_WORDS = 3
 
 
 def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) -> Incoming:
@@ -62,7 +49,7 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
     typed = incoming.event.text.strip()
     if typed.isdecimal():
         asks_village = session.draft is not None and session.draft.asked == "place"
-        if asks_village or not 1 <= int(typed[:3]) <= len(choices) or len(typed) > 2:
+        if asks_village or len(typed) > 2 or not 1 <= int(typed) <= len(choices):
             return incoming
         return replace(incoming, event=Pressed(choices[int(typed) - 1].action))
     if len(typed) > 40:
@@ -74,89 +61,6 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
     return incoming
 
 
-# What must be known ------------------------------------------------------------------------------
-
-
-def needs(incoming: Incoming, session: Session, world: World) -> Needs:
-    """The look-ups this event may ask for, from the event and the session alone."""
-    match incoming.event:
-        case Pressed(action):
-            return _press_needs(action, session, world)
-        case Words(text):
-            return _words_needs(incoming, text, session, world)
-        case Edited() | PhotoSent():
-            code = _code_in_progress(incoming, session)
-            return Needs(code=code, desk_of_report=True, answered=None if code else incoming.replied)
-        case PhotoReady(photo=photo):
-            return Needs(photo=photo, desk_of_report=True)
-        case Undelivered(outbox=row):
-            return Needs(outbox=row, desk_of_report=True)
-        case Left():
-            return Needs(units=frozenset({world.commune.office}))
-        case _:
-            return Needs()
-
-
-def _code_in_progress(incoming: Incoming, session: Session) -> str | None:
-    """The report that a photo or a line without a code would belong to."""
-    closing = session.owed(incoming.account)
-    if closing is not None:
-        return closing.code
-    if session.complaint is not None:
-        return session.complaint
-    return session.last if session.draft is None else None
-
-
-def _press_needs(action: str, session: Session, world: World) -> Needs:
-    verb, _, rest = action.partition(":")
-    if verb in (*DUTY_VERBS, *JUDGING, "look"):
-        return Needs(code=rest.partition(":")[0], desk_of_report=True)
-    if verb == "mine":
-        return Needs(mine=True)
-    if verb == "add":
-        return Needs(code=session.last, desk_of_report=True)
-    if verb == "bind":
-        return Needs(unheard=True)
-    return _sending_needs(session, world) if verb == "send" else Needs()
-
-
-def _sending_needs(session: Session, world: World) -> Needs:
-    draft, commune = session.draft, world.commune
-    if draft is None or draft.category is None:
-        return Needs()
-    category = commune.categories[draft.category]
-    units = {commune.desk_of(category, draft.unit), *commune.told_of(category, draft.unit), commune.office}
-    return Needs(units=frozenset(units))
-
-
-def _words_needs(incoming: Incoming, text: str, session: Session, world: World) -> Needs:
-    lexicon = world.lexicon
-    code = lexicon.report_code(text)
-    if code is not None:
-        return Needs(code=code, desk_of_report=True)
-    sending = _sending_needs(session, world) if _asks_to_send(session) else Needs()
-    current = _code_in_progress(incoming, session)
-    on_duty = lexicon.means(text, "take") or lexicon.means(text, "done")
-    if on_duty or (incoming.replied is not None and session.complaint is None):
-        return replace(sending, answered=incoming.replied, open_here=True, desk_of_report=True, code=current)
-    match lexicon.command(text):
-        case "tracuu":
-            return Needs(mine=True)
-        case "ketnoi":
-            return Needs(unheard=True)
-    invite = lexicon.invite_code(text)
-    if invite is not None and not incoming.address.group:
-        return Needs(invite=digest(invite), unheard=True)
-    return replace(sending, code=current, desk_of_report=current is not None)
-
-
-def _asks_to_send(session: Session) -> bool:
-    return session.draft is not None and session.draft.asked == "summary"
-
-
-# Who decides -------------------------------------------------------------------------------------
-
-
 def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> Decision:
     """What happens now: the chat's new state and what is to be done. Pure, total: always a decision."""
     talk = Talk(incoming, session, facts, world)
@@ -166,7 +70,7 @@ def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> 
         case Words(text):
             return _words(talk, clean(text).strip())
         case Edited(text):
-            return _edited(talk, Edited(clean(text).strip()))
+            return _edited(talk, clean(text).strip())
         case PhotoSent() as photo:
             return _photo_sent(talk, replace(photo, caption=clean(photo.caption).strip()))
         case PhotoReady() as ready:
@@ -189,12 +93,16 @@ def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> 
             return report.draft_due(talk)
 
 
+# Buttons -----------------------------------------------------------------------------------------
+
+
 def _pressed(talk: Talk, action: str) -> Decision:
     verb, _, rest = action.partition(":")
     if verb in DUTY_VERBS:
-        return duty.press(talk, verb, rest.partition(":")[2] if verb == "out" else rest)
+        return duty.press(talk, verb, rest.partition(":")[2])
     if verb == "bind":
-        return join.bind_to(talk, rest)
+        unit, _, sure = rest.partition(":")
+        return join.bind_to(talk, unit, sure=sure == "yes")
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()
@@ -217,26 +125,34 @@ def _pressed(talk: Talk, action: str) -> Decision:
     return filing.stale(talk)
 
 
+# Words -------------------------------------------------------------------------------------------
+
+
 def _words(talk: Talk, text: str) -> Decision:
-    duty_words = _duty_words(talk, text)
-    if duty_words is not None:
-        return duty_words
+    decision = _duty_words(talk, text) or _group_or_private(talk, text)
+    if talk.world.lexicon.mentions(text, "emergency") and not talk.here.group:
+        # Whatever else is said, first the numbers that help at once.
+        return replace(decision, effects=(start.emergency(talk), *decision.effects))
+    return decision
+
+
+def _group_or_private(talk: Talk, text: str) -> Decision:
     command = talk.world.lexicon.command(text)
     if talk.here.group:
-        return _group_words(talk, command)
+        return _group_words(talk, text, command)
     if talk.world.lexicon.invite_code(text) is not None:
         return join.code_given(talk)
     if command is not None:
         return _command(talk, command)
-    if talk.world.lexicon.report_code(text) is not None and talk.session.draft is None:
-        return lookup.one(talk)
     return _plain_words(talk, text)
 
 
-def _group_words(talk: Talk, command: str | None) -> Decision:
+def _group_words(talk: Talk, text: str, command: str | None) -> Decision:
     """In a group the bot speaks only when spoken to."""
     if command == "ketnoi":
         return join.bind(talk)
+    if talk.world.lexicon.invite_code(text) is not None:
+        return join.code_exposed(talk)
     return start.help_(talk) if command in ("trogiup", "start") else talk.stay()
 
 
@@ -258,81 +174,121 @@ def _command(talk: Talk, command: str) -> Decision:
 
 
 def _plain_words(talk: Talk, text: str) -> Decision:
-    means = talk.world.lexicon.means
-    found = talk.facts.report
-    if means(text, "thanks"):
-        return start.thanks(talk)
-    if found is not None and _complains(talk, found):
+    found, lexicon = talk.facts.report, talk.world.lexicon
+    if found is not None and _complains(talk, found, text):
         return duty.complain(talk, found, text, None)
     if talk.session.draft is not None:
         return report.words(talk, text) if text else start.unsupported(talk, Unsupported("other"))
-    if means(text, "greeting"):
-        return start.greet(talk)
-    if means(text, "report"):
+    if lexicon.report_code(text) is not None:
+        return _about_code(talk, text)
+    judged = _judged_in_words(talk, text)
+    if judged is not None:
+        return judged
+    meanings = lexicon.meanings(text)
+    if "report" in meanings:
         return report.begin(talk)
-    if not report.tells_something(talk, text):
-        adds = filing.may_add(talk) and found is not None and len(text) > 1 and not means(text, "yes")
-        return filing.add_words(talk, found, text) if adds and found is not None else start.off_topic(talk)
-    return report.words(talk, text)
+    if "greeting" in meanings:
+        return start.greet(talk)
+    if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
+        return lookup.mine(talk)
+    if meanings & {"yes", "good", "done", "enough"} or ("thanks" in meanings):
+        return start.nod(talk, thanks="thanks" in meanings)
+    if report.tells_something(talk, text):
+        return report.words(talk, text)
+    if lexicon.mentions(text, "thanks"):
+        return start.nod(talk, thanks=True)
+    if filing.may_add(talk) and found is not None and len(fold(text)) > 1:
+        return filing.add_words(talk, found, text)
+    return start.off_topic(talk)
 
 
-def _complains(talk: Talk, found: Report) -> bool:
-    """Whether what comes now is the word that "Chưa được" still owes."""
-    return talk.session.complaint == found.code and found.person == talk.facts.me.person
+def _about_code(talk: Talk, text: str) -> Decision:
+    """A code alone asks; with a sentence around it, it adds to that report or tells something new."""
+    found = talk.facts.report
+    if len(fold(text).split()) < TELLING_WORDS + 3:
+        return lookup.one(talk)
+    if found is not None and found.person == talk.facts.me.person and found.is_open:
+        return filing.add_words(talk, found, text)
+    return report.words(talk, text) if report.tells_something(talk, text) else lookup.one(talk)
+
+
+def _complains(talk: Talk, found: Report, text: str) -> bool:
+    """Whether what comes now is the word that "not yet" still owes: soon, and about nothing else."""
+    session, lexicon = talk.session, talk.world.lexicon
+    if session.complaint != found.code or found.person != talk.facts.me.person:
+        return False
+    if talk.now - session.complaint_at > COMPLAINT_FOR_MS:
+        return False
+    if lexicon.meanings(text) & {"greeting", "thanks", "report", "lookup", "enough"}:
+        return False
+    matter, units = lexicon.sure(lexicon.categories(text)), lexicon.place(text).units
+    return matter in (None, found.category) and (not units or found.unit in units)
+
+
+def _judged_in_words(talk: Talk, text: str) -> Decision | None:
+    """ "Sạch rồi", "vẫn còn rác": the judgement of the report that was closed last, in words."""
+    closed = [r for r in talk.facts.mine if r.status == "resolved"]
+    lexicon = talk.world.lexicon
+    if not closed:
+        return None
+    about = Talk(talk.incoming, talk.session, replace(talk.facts, report=closed[0]), talk.world)
+    meanings = lexicon.meanings(text)
+    if meanings & {"bad", "no"}:
+        return duty.judge(about, "bad")
+    if meanings & {"good", "yes", "done"}:
+        return duty.judge(about, "good")
+    places = lexicon.place(text).units
+    same = lexicon.sure(lexicon.categories(text)) in (None, closed[0].category)
+    if lexicon.mentions(text, "bad") and same and (not places or closed[0].unit in places):
+        return duty.complain(about, closed[0], text, None)
+    return None
 
 
 def _duty_words(talk: Talk, text: str) -> Decision | None:
-    """A duty's word with a code, in reply to the alert or when only one is open; a decision's number."""
-    closing, found = talk.session.owed(talk.incoming.account), talk.facts.report
-    if closing is not None and closing.step == "number" and found is not None and found.code == closing.code:
-        return duty.number_given(talk, found, closing, text)
+    """An officer's words: an outcome or a number that is owed, or "nhận", "xong" with or without a code."""
+    found, lexicon = talk.facts.report, talk.world.lexicon
+    closing = talk.session.owed(talk.incoming.account, talk.now)
+    if closing is not None and found is not None and found.code == closing.code:
+        owed = duty.owed_words(talk, found, closing, text)
+        if owed is not None:
+            return owed
+    verb = lexicon.duty_verb(text)
+    answers = talk.incoming.replied is not None and found is not None and closing is None
     if not talk.facts.me.roles:
-        return None
-    verb = _verb(talk, text)
+        # Somebody in the room who is no member, answering an alert: told, so that nobody relies on it.
+        return duty.press(talk, verb, "") if verb and answers and talk.here.group else None
+    named = lexicon.report_code(text) is not None
+    verb = verb or (lexicon.duty_mention(text) if named or answers else None)
     if verb is None:
         return None
-    named = talk.world.lexicon.report_code(text) is not None
-    if named or (talk.incoming.replied is not None and found is not None):
+    if named or answers or (closing is not None and verb == "done" and found is not None):
         return duty.press(talk, verb, "")
-    if closing is not None and verb == "done" and found is not None:
-        return duty.press(talk, verb, "")
-    match talk.facts.open_here:
-        case (only,):
-            return duty.press(
-                Talk(talk.incoming, talk.session, replace(talk.facts, report=only), talk.world), verb, ""
-            )
-        case ():
-            return talk.stay(talk.answer("duty/none_open"))
-        case several:
-            return talk.stay(talk.answer("duty/which_one", codes=[r.code for r in several[:5]], verb=verb))
+    return duty.choose(talk, verb, lexicon.serial(text))
 
 
-def _verb(talk: Talk, text: str) -> str | None:
-    rest = _LOOSE_CODE.sub(" ", fold(text)).strip()
-    means = talk.world.lexicon.means
-    if means(rest, "take"):
-        return "take"
-    return "done" if means(rest, "done") else None
+# Photos and news of our own ----------------------------------------------------------------------
 
 
-def _edited(talk: Talk, event: Edited) -> Decision:
-    if talk.here.group or not event.text:
+def _edited(talk: Talk, text: str) -> Decision:
+    if talk.here.group or not text:
         return talk.stay()
     if talk.session.draft is not None:
-        return report.retold(talk, talk.session.draft, event.text)
-    if filing.may_add(talk) and talk.facts.report is not None:
-        return filing.edited(talk, talk.facts.report, event)
+        return report.retold(talk, talk.session.draft, text)
+    found = talk.facts.report
+    if filing.may_add(talk) and found is not None and not found.words.endswith(text):
+        return filing.add_words(talk, found, text)
     return talk.stay()
 
 
 def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
-    closing, found = talk.session.owed(talk.incoming.account), talk.facts.report
-    if closing is not None and found is not None and found.code == closing.code and closing.step != "number":
-        return duty.after_photo(talk, found, photo)
+    found = talk.facts.report
+    after = duty.photo_for(talk, photo)
+    if after is not None:
+        return after
     if talk.here.group:
         return talk.stay()
     if found is not None:
-        if _complains(talk, found):
+        if _complains(talk, found, photo.caption):
             return duty.complain(talk, found, photo.caption, photo)
         if filing.may_add(talk) and not report.tells_something(talk, photo.caption):
             return filing.add_photo(talk, found, photo)

@@ -1,5 +1,6 @@
 """The people who deal with a report: take it, close it with a photo or an outcome, hear what became of it."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -18,11 +19,14 @@ from bot.core.report import (
     may_follow,
 )
 from bot.core.session import WORDS_MAX, Closing
-from bot.core.text import clip
-from bot.handlers.filing import ears_of
+from bot.core.text import clip, hide_phones
+from bot.handlers.filing import alert_words, ears_of
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
 NOTE_MAX = 300
+# In a room a photo that answers nothing counts as the after photo for so long.
+CLOSE_MS = 15 * 60 * 1000
+_DECISION = re.compile(r"(?:s\S\s+)?\d{1,6}\s*/\s*\S[\S ]{0,40}", re.IGNORECASE)
 
 
 def rights_to(talk: Talk, report: Report) -> tuple[Role, ...]:
@@ -38,7 +42,7 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
         return talk.stay(talk.answer("duty/unknown_code"))
     roles = rights_to(talk, report)
     if not roles:
-        return talk.stay(talk.answer("duty/not_yours", **about(report, talk.commune)))
+        return talk.stay(_not_yours(talk, report))
     match verb:
         case "take":
             return take(talk, report, roles[0])
@@ -47,6 +51,30 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
         case "out":
             return choose_outcome(talk, report, roles, rest)
     return talk.stay(talk.answer("duty/unknown_code"))
+
+
+def _not_yours(talk: Talk, report: Report) -> Say:
+    """Members and the report's own room hear whose it is; to anybody else it does not exist."""
+    insider = talk.facts.me.roles or talk.facts.room == report.desk
+    if not insider:
+        return talk.answer("duty/unknown_code")
+    member = bool(talk.facts.me.roles)
+    return talk.answer("duty/not_yours", **about(report, talk.commune), member=member)
+
+
+def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
+    """A duty's word without a code: the only open report, or the one with that number, is meant."""
+    waiting = talk.facts.open_here
+    numbered = [report for report in waiting if int(report.code.rpartition("-")[2]) == serial]
+    match numbered or waiting:
+        case (only,) | [only]:
+            about_it = replace(talk.facts, report=only)
+            return press(Talk(talk.incoming, talk.session, about_it, talk.world), verb, "")
+        case () | []:
+            return talk.stay(talk.answer("duty/none_open"))
+        case several:
+            codes = [report.code for report in several[:5]]
+            return talk.stay(talk.answer("duty/which_one", codes=codes, verb=verb))
 
 
 def take(talk: Talk, report: Report, role: Role) -> Decision:
@@ -83,7 +111,7 @@ def ask_after(talk: Talk, report: Report, roles: tuple[Role, ...]) -> Decision:
     """ "Đã xử lý" asks for an after photo, or an outcome that this role may record."""
     if not may_follow(report.status, "close"):
         return talk.stay(_too_late(talk, report))
-    closing = Closing(report.code, talk.incoming.account, "photo")
+    closing = Closing(report.code, talk.incoming.account, "photo", at=talk.now)
     data = about(report, talk.commune) | {"outcomes": outcomes_for(report, roles)}
     question = replace(talk.answer("duty/ask_after", **data), report=report.id)
     return talk.go(question, closings=talk.session.owing(closing))
@@ -106,24 +134,66 @@ def choose_outcome(
     if outcome not in outcomes_for(report, roles):
         return talk.stay(talk.answer("duty/not_your_outcome", **about(report, talk.commune)))
     if outcome in NUMBERED and not number:
-        closing = Closing(report.code, talk.incoming.account, "number", outcome)
+        closing = Closing(report.code, talk.incoming.account, "number", outcome, talk.now)
         question = replace(talk.answer("duty/ask_number", code=report.code), report=report.id)
         return talk.go(question, closings=talk.session.owing(closing))
     return close(talk, report, roles[0], outcome, note=number)
 
 
-def number_given(talk: Talk, report: Report, closing: Closing, text: str) -> Decision:
-    roles = rights_to(talk, report)
+def owed_words(talk: Talk, report: Report, closing: Closing, text: str) -> Decision | None:
+    """Words of somebody who owes a photo or a number; None: they are about something else."""
+    roles, lexicon = rights_to(talk, report), talk.world.lexicon
     if not roles:
         return _not_yours_any_more(talk, report)
-    if not any(letter.isdigit() for letter in text):
+    if lexicon.meanings(text) & {"cancel", "enough"}:
+        told = talk.answer("duty/closing_left", code=report.code)
+        return talk.go(told, closings=talk.session.settled(report.code))
+    outcome = lexicon.outcome(text)
+    if outcome is not None and closing.step == "photo":
+        return choose_outcome(talk, report, roles, outcome)
+    if lexicon.means(text, "skip_photo"):
+        return ask_after(talk, report, roles)
+    if closing.step == "number":
+        return _number_given(talk, report, closing, roles, text)
+    return None
+
+
+def _number_given(
+    talk: Talk, report: Report, closing: Closing, roles: tuple[Role, ...], text: str
+) -> Decision | None:
+    """A decision's number looks like 15/QĐ-XPHC; anything else closes nothing."""
+    if not _DECISION.fullmatch(text.strip()):
+        # In a room other things are said too: only an answer to the question is corrected.
+        if talk.here.group and talk.incoming.replied is None:
+            return None
         return talk.stay(talk.answer("duty/ask_number", code=report.code))
     return choose_outcome(talk, report, roles, closing.outcome, clip(text, NOTE_MAX))
 
 
 def _not_yours_any_more(talk: Talk, report: Report) -> Decision:
-    told = talk.answer("duty/not_yours", **about(report, talk.commune))
-    return talk.go(told, closings=talk.session.settled(report.code))
+    return talk.go(_not_yours(talk, report), closings=talk.session.settled(report.code))
+
+
+def photo_for(talk: Talk, photo: PhotoSent) -> Decision | None:
+    """The report an officer's photo closes or adds to; None: it is not an after photo."""
+    report, account = talk.facts.report, talk.incoming.account
+    if report is None:
+        return None
+    if talk.incoming.replied is not None and rights_to(talk, report) and report.is_open:
+        # A photo in answer to the alert: that is what "done" looks like.
+        return after_photo(talk, report, photo)
+    owed = talk.session.owed(account, talk.now)
+    if owed is not None and owed.code == report.code and owed.step == "photo":
+        meant = not talk.here.group or talk.incoming.replied is not None or talk.now - owed.at <= CLOSE_MS
+        return after_photo(talk, report, photo) if meant else None
+    owing = [c for c in talk.session.closings if c.account == account and c.code == report.code]
+    if talk.world.lexicon.report_code(photo.caption) is not None and owing:
+        return after_photo(talk, report, photo)
+    before = talk.session.photographed(account, talk.now)
+    if before is not None and before.code == report.code and not photo.caption and rights_to(talk, report):
+        # The rest of the album: kept with the report, nothing more to say.
+        return talk.stay(KeepPhoto(photo.file, purpose="after", report=report.id))
+    return None
 
 
 def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
@@ -133,7 +203,7 @@ def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
     if not may_follow(report.status, "close"):
         return talk.go(_too_late(talk, report), closings=talk.session.settled(report.code))
     keep = KeepPhoto(photo.file, purpose="after", report=report.id)
-    closing = Closing(report.code, talk.incoming.account, "checking")
+    closing = Closing(report.code, talk.incoming.account, "checking", at=talk.now)
     return talk.go(keep, talk.ask("duty/after_got", code=report.code), closings=talk.session.owing(closing))
 
 
@@ -141,13 +211,15 @@ def after_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
     roles = rights_to(talk, report)
     if not roles or not may_follow(report.status, "close"):
         # Removed meanwhile, or closed with an earlier photo: kept with the report, nothing more to say.
-        return talk.go(closings=talk.session.settled(report.code))
+        return talk.stay()
     if ready.problem is not None:
-        closing = Closing(report.code, talk.incoming.account, "photo")
+        closing = Closing(report.code, talk.incoming.account, "photo", at=talk.now)
         data = about(report, talk.commune) | {"problem": ready.problem}
         told = replace(talk.answer("duty/bad_after", **data), report=report.id)
         return talk.go(told, closings=talk.session.owing(closing))
-    return close(talk, report, roles[0], "photo")
+    closed = close(talk, report, roles[0], "photo")
+    rest = Closing(report.code, talk.incoming.account, "closed", at=talk.now)
+    return replace(closed, session=replace(closed.session, closings=closed.session.owing(rest)))
 
 
 def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") -> Decision:
@@ -200,11 +272,14 @@ def judge(talk: Talk, verb: str) -> Decision:
             *_tell_desk(talk, report, "duty/confirmed", data),
             complaint=None,
         )
-    if report.closed_at is None or talk.now - report.closed_at > REOPEN_MS:
+    if _too_old(talk, report):
         return talk.stay(talk.answer("resident/too_late", **about(report, talk.commune)))
-    return talk.go(
-        talk.answer("resident/ask_complaint", **about(report, talk.commune)), complaint=report.code
-    )
+    asked = talk.answer("resident/ask_complaint", **about(report, talk.commune))
+    return talk.go(asked, complaint=report.code, complaint_at=talk.now)
+
+
+def _too_old(talk: Talk, report: Report) -> bool:
+    return report.closed_at is None or talk.now - report.closed_at > REOPEN_MS
 
 
 def _tell_desk(talk: Talk, report: Report, message: str, data: dict[str, Any]) -> list[Say]:
@@ -216,6 +291,8 @@ def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> 
     """ "Chưa được" with a word or a photo reopens it; after two times the office takes it over."""
     if not may_follow(report.status, "reopen"):
         return talk.go(talk.answer("resident/judged_before", **about(report, talk.commune)), complaint=None)
+    if _too_old(talk, report):
+        return talk.go(talk.answer("resident/too_late", **about(report, talk.commune)), complaint=None)
     to_office = report.reopened >= REOPEN_TIMES
     desk = talk.commune.office if to_office else report.desk
     values: dict[str, Any] = {
@@ -238,7 +315,7 @@ def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> 
         effects.append(KeepPhoto(photo.file, report=report.id))
     moved = replace(report, desk=desk, status=STEPS["reopen"].after, ack_by=ack, fix_by=fix)
     ears, fallback = ears_of(talk, desk)
-    data = alert_data(talk, moved) | {"words": note, "fallback": fallback, "again": True}
+    data = alert_data(talk, moved) | {"words": alert_words(note), "fallback": fallback, "again": True}
     effects.extend(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears)
     effects.append(talk.answer("resident/reopened", **about(moved, talk.commune)))
     return talk.go(*effects, complaint=None, last=report.code, last_at=talk.now)
@@ -248,8 +325,8 @@ def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
     """What an alert about a filed report says; `by` is when it should be answered."""
     now = talk.facts.now.astimezone(when.ZONE)
     return about(report, talk.commune) | {
-        "words": clip(report.words, 600),
-        "hours": report.hours,
+        "words": alert_words(report.words),
+        "hours": hide_phones(report.hours),
         "photos": report.photos,
         "by": when.spoken(when.local(report.ack_by), now),
         "fallback": False,

@@ -16,26 +16,29 @@ from bot.core.effects import (
     Say,
     ShowPhotos,
 )
-from bot.core.events import Address, Edited, PhotoReady, PhotoSent
+from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Desk
 from bot.core.report import Report
-from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, WORDS_MAX, Draft
-from bot.core.text import clip
+from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
+from bot.core.text import clip, fold, has_phone, hide_phones
 from bot.handlers.talk import Decision, Talk, about, draft_words, unit_words
 
 ALERT_WORDS_MAX = 600
+PUBLIC_WORDS = 5
+SHOWN_WORDS_MAX = 300
 
 
 def summary(talk: Talk, draft: Draft, got: dict[str, Any]) -> Say:
     """What was understood, who will see it, and the one press that sends it."""
     agreed = talk.facts.me.consent == talk.commune.policy_version
     desk = unit_words(talk.commune, desk_of(talk, draft))
-    data = draft_words(draft, talk.commune) | {"words": _extra_words(draft)}
-    return talk.ask("resident/summary", **data, got=got, desk=desk, agreed=agreed)
-
-
-def _extra_words(draft: Draft) -> str:
-    return clip(draft.words, 300)
+    data = draft_words(draft, talk.commune) | {"words": clip(draft.words, SHOWN_WORDS_MAX)}
+    told = f"{draft.words} {draft.landmark}"
+    seen = {
+        "known": talk.world.lexicon.mentions(told, "gives_away"),
+        "phone": has_phone(told),
+    }
+    return talk.ask("resident/summary", **data, **seen, got=got, desk=desk, agreed=agreed)
 
 
 def desk_of(talk: Talk, draft: Draft) -> str:
@@ -67,17 +70,19 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
         effects.insert(0, Consent(commune.policy_version))
     by = when.spoken(ack, here)
     told = draft_words(draft, commune) | {"desk": unit_words(commune, desk), "by": by}
+    told["hours"] = hide_phones(draft.hours)
     # The receipt names who really got it.
     getter = unit_words(commune, commune.office if fallback else desk)
     effects.append(Say(talk.here, "resident/receipt", told | {"desk": getter}, fresh=True))
-    alert = told | {"words": clip(draft.words, ALERT_WORDS_MAX), "fallback": fallback, "again": False}
+    alert = told | {"words": alert_words(draft.words), "fallback": fallback, "again": False}
     for ear in ears:
         effects.append(Say(ear, "duty/alert", alert, Lane.ALERT, fresh=True))
         if draft.photos:
             effects.append(ShowPhotos(ear, "duty/photo", "", None, "before", FORWARDED_MAX))
+    heard = told | {"place": told["place"] | {"landmark": public_mark(talk, draft.landmark)}}
     for unit in told_of(talk, draft):
         effects.extend(
-            Say(ear, "duty/told", told, Lane.UPDATE, fresh=True)
+            Say(ear, "duty/told", heard, Lane.UPDATE, fresh=True)
             for ear in talk.facts.desks.get(unit, Desk(unit)).ears
         )
     return talk.go(*effects, draft=None, complaint=None, last_at=talk.now)
@@ -89,6 +94,21 @@ def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
     if ears or unit == talk.commune.office:
         return ears, False
     return talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office)).ears, True
+
+
+def alert_words(text: str) -> str:
+    """A reporter's words as a desk may read them: no telephone number, not too long."""
+    return clip(hide_phones(text), ALERT_WORDS_MAX)
+
+
+def public_mark(talk: Talk, landmark: str) -> str:
+    """What of a landmark a village room may read about a matter of order: a public place, nobody's house."""
+    lexicon = talk.world.lexicon
+    private = lexicon.mentions(landmark, "house_of") or lexicon.mentions(landmark, "gives_away")
+    plain = fold(landmark)
+    known = any(f" {fold(mark)} " in f" {plain} " for mark in talk.commune.landmarks)
+    short = len(plain.split()) <= PUBLIC_WORDS
+    return landmark if known and short and not private and not any(c.isdigit() for c in plain) else ""
 
 
 def stale(talk: Talk) -> Decision:
@@ -118,6 +138,8 @@ def may_add(talk: Talk) -> bool:
 
 def add_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
     """One more photo; a caption with it is added as words. The desk sees it once it is clean."""
+    if report.photos >= PHOTOS_MAX:
+        return talk.stay(talk.ask("resident/enough_photos", limit=PHOTOS_MAX))
     effects: list[Effect] = [KeepPhoto(photo.file, report=report.id)]
     if photo.caption.strip():
         effects.extend(_more_words(talk, report, photo.caption))
@@ -127,11 +149,6 @@ def add_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
 
 def add_words(talk: Talk, report: Report, text: str) -> Decision:
     return talk.stay(*_more_words(talk, report, text), talk.answer("resident/words_added", code=report.code))
-
-
-def edited(talk: Talk, report: Report, event: Edited) -> Decision:
-    """An edited message after filing is appended: what was sent stays on record."""
-    return add_words(talk, report, event.text)
 
 
 def _more_words(talk: Talk, report: Report, text: str) -> list[Effect]:
@@ -145,7 +162,7 @@ def _more_words(talk: Talk, report: Report, text: str) -> list[Effect]:
         {"words": form.joined(report.words, added)},
         added,
     )
-    shown = about(report, talk.commune) | {"words": clip(added, ALERT_WORDS_MAX)}
+    shown = about(report, talk.commune) | {"words": alert_words(added)}
     ears, _ = ears_of(talk, report.desk)
     return [change, *(Say(ear, "duty/more_words", shown, Lane.UPDATE, report=report.id) for ear in ears)]
 
@@ -154,7 +171,8 @@ def photo_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
     """A photo of a filed report: shown to the desk when clean, regretted to its sender when broken."""
     if ready.problem is not None:
         return talk.stay(talk.answer("resident/bad_added_photo", problem=ready.problem, code=report.code))
-    ears, _ = ears_of(talk, report.desk)
+    # All are kept; the desk is sent the first few.
+    ears = ears_of(talk, report.desk)[0] if report.photos <= FORWARDED_MAX else ()
     return talk.stay(
         *(
             ShowPhotos(ear, "duty/photo", report.code, report.id, "before", 1, only=ready.photo)

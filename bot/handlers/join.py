@@ -1,6 +1,6 @@
 """Becoming a member with a code, and making a group the room of a unit."""
 
-from bot.core.effects import Bind, Effect, Heard, Join, Lane, Reach, Relocate, Say, ShowPhotos, Unbind
+from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, ShowPhotos, Unbind
 from bot.core.events import Address, Moved
 from bot.core.facts import Desk
 from bot.core.session import FORWARDED_MAX, WRONG_CODES_AN_HOUR
@@ -50,17 +50,41 @@ def bind(talk: Talk) -> Decision:
     if len(units) > 1:
         offered = [{"id": unit, "label": talk.commune.units[unit].name[:20]} for unit in units[:5]]
         return talk.stay(talk.answer("join/bind_which", offered=offered))
-    return bind_to(talk, units[0])
+    return bind_to(talk, units[0], sure=False)
 
 
-def bind_to(talk: Talk, unit: str) -> Decision:
-    """The press of a unit's button, or the only unit there is: membership is checked here."""
+def bind_to(talk: Talk, unit: str, *, sure: bool) -> Decision:
+    """The press of a unit's button, or the only unit there is: membership is checked here.
+
+    A room is not taken away silently: the member confirms, the old room and the office are told.
+    """
     if not talk.here.group:
         return talk.stay(talk.answer("join/bind_in_group"))
     if not talk.facts.me.of(unit):
         return talk.stay(talk.answer("join/bind_members_only"))
-    told = talk.answer("join/bound", unit=unit_words(talk.commune, unit))
-    return talk.stay(Bind(unit), told, *_catch_up(talk, unit))
+    words = unit_words(talk.commune, unit)
+    old = [
+        room for room in _desk(talk, unit).rooms if room.channel == talk.here.channel and room != talk.here
+    ]
+    taken = talk.facts.room is not None and talk.facts.room != unit
+    if (old or taken) and not sure:
+        other = unit_words(talk.commune, talk.facts.room) if taken and talk.facts.room else words
+        return talk.stay(talk.answer("join/bind_sure", unit=words, id=unit, taken=taken, other=other))
+    data = {"unit": words, "who": talk.facts.me.of(unit)[0].name}
+    ears = [*old, *_desk(talk, talk.commune.office).ears] if old or taken else []
+    news = [Say(ear, "join/room_moved", data, Lane.UPDATE) for ear in ears if ear != talk.here]
+    return talk.stay(Bind(unit), talk.answer("join/bound", unit=words), *news, *_catch_up(talk, unit))
+
+
+def _desk(talk: Talk, unit: str) -> Desk:
+    return talk.facts.desks.get(unit, Desk(unit))
+
+
+def code_exposed(talk: Talk) -> Decision:
+    """A code written where others read it is burnt at once."""
+    invite = talk.facts.invite
+    burnt = (Burn(invite.hash),) if invite is not None and invite.usable else ()
+    return talk.stay(*burnt, talk.answer("join/code_exposed"))
 
 
 def entered(talk: Talk) -> Decision:
@@ -75,7 +99,7 @@ def left(talk: Talk) -> Decision:
         return talk.stay(Reach(False))
     if talk.facts.room is None:
         return talk.stay()
-    desk = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
+    desk = _desk(talk, talk.commune.office)
     data = {"unit": unit_words(talk.commune, talk.facts.room)}
     told = tuple(Say(ear, "join/room_lost", data, Lane.UPDATE) for ear in desk.ears if ear != talk.here)
     return talk.stay(Unbind(), *told)

@@ -11,11 +11,13 @@ from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip
 from bot.handlers import filing
+from bot.handlers.listen import ANSWER_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
 # An album's parts come one by one, a file may know its place: the answer waits for that.
 WAIT_MS = 1000
-ANSWER_WORDS = 8
+OPTIONAL = ("photo", "hours", "landmark")
+CHANGEABLE = ("category", "place", "photo", "words")
 BUTTONS_MAX = 5
 LIKELIEST_UNITS = 4
 
@@ -96,7 +98,7 @@ def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
             shown = draft_words(draft, talk.commune)
             return talk.go(talk.ask("resident/edit", **shown), draft=replace(draft, asked="edit"))
         case "ed":
-            return _reopen_slot(talk, draft, rest)
+            return _ask_again(talk, draft, rest)
         case "keep":
             return advance(talk, draft)
         case "kinds":
@@ -144,24 +146,28 @@ def _choose_unit(talk: Talk, draft: Draft, unit: str) -> Decision:
 
 
 def _skip(talk: Talk, draft: Draft, slot: str) -> Decision:
-    if slot not in ("photo", "hours", "landmark"):
+    if slot not in OPTIONAL:
         return filing.stale(talk)
     return advance(talk, form.skip(draft, slot))
 
 
-def _reopen_slot(talk: Talk, draft: Draft, slot: str) -> Decision:
-    if slot not in ("category", "place", "photo", "words"):
+def _ask_again(talk: Talk, draft: Draft, slot: str) -> Decision:
+    """Open a slot for change; what is there stays until something new comes."""
+    if slot == "drop":
+        return advance(talk, form.drop_photos(draft))
+    if slot not in CHANGEABLE:
         return filing.stale(talk)
-    if slot == "words":
-        # The old words stay until new ones come.
-        shown = draft_words(draft, talk.commune)
-        return talk.go(talk.ask("resident/ask_words", **shown), draft=replace(draft, asked="words"))
-    return advance(talk, form.clear(draft, slot))
+    shown = draft_words(draft, talk.commune)
+    if slot in ("photo", "words"):
+        name = "resident/more_photos" if slot == "photo" else "resident/ask_words"
+        return talk.go(talk.ask(name, **shown), draft=replace(draft, asked=slot))
+    reopened = replace(draft, asked=slot, guesses=(), units=())
+    return talk.go(_question(talk, reopened, slot, heard({})), draft=reopened)
 
 
 def cancel(talk: Talk) -> Decision:
     if talk.session.draft is None:
-        return talk.stay(talk.answer("resident/nothing_to_cancel"))
+        return talk.go(talk.answer("resident/nothing_to_cancel"), complaint=None)
     return talk.go(talk.answer("resident/cancelled"), draft=None, complaint=None)
 
 
@@ -169,20 +175,19 @@ def cancel(talk: Talk) -> Decision:
 
 
 def tells_something(talk: Talk, text: str) -> bool:
-    """Whether words without an open draft start one: they name a matter, a village or a point."""
+    """Whether words without an open draft start one: they name a matter, a village, a mark or a point."""
     lexicon = talk.world.lexicon
-    guesses = lexicon.categories(text)
+    guesses, place = lexicon.categories(text), lexicon.place(text)
     if lexicon.mentions(text, "procedure") and lexicon.sure(guesses) is None:
         return False
-    return bool(
-        guesses or lexicon.place(text).units or lexicon.map_point(text) or lexicon.short_map_link(text)
-    )
+    marked = bool(place.landmark) and len(text.split()) <= ANSWER_WORDS
+    return bool(guesses or place.units or marked or lexicon.map_point(text) or lexicon.short_map_link(text))
 
 
 def words(talk: Talk, text: str) -> Decision:
     """Words of somebody who is telling a report."""
     draft = talk.session.draft or new_draft(talk)
-    simple = _short_answer(talk, draft, text)
+    simple = _short_answer(talk, draft, text) if talk.session.draft is not None else None
     return simple if simple is not None else retold(talk, draft, text)
 
 
@@ -201,85 +206,28 @@ def retold(talk: Talk, draft: Draft, text: str) -> Decision:
 
 
 def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
-    """A whole message that answers the open question in a word, or None."""
-    means = talk.world.lexicon.means
-    if draft.asked in ("photo", "hours", "landmark") and (means(text, "skip_photo") or means(text, "no")):
+    """A message that answers the open question in a word, or is said beside it; None: it tells something."""
+    meanings = talk.world.lexicon.meanings(text)
+    if "send" in meanings and draft.asked in OPTIONAL:
+        # "Gửi" while only extras are missing: the person has nothing more to give.
+        return advance(talk, form.skip_all(draft))
+    if draft.asked in OPTIONAL and meanings & {"skip_photo", "no", "unsure", "enough"}:
         return _skip(talk, draft, draft.asked)
+    complete = form.next_slot(draft, talk.commune) == "summary"
+    if complete and draft.asked in ("edit", *CHANGEABLE) and meanings & {"enough", "no", "yes", "send"}:
+        return advance(talk, draft)
     if draft.asked == "summary":
-        if means(text, "send") or means(text, "yes"):
+        if meanings & {"send", "yes", "done", "good"}:
             return filing.send(talk, draft, advance)
-        if means(text, "edit") or means(text, "no"):
+        if meanings & {"edit", "no"}:
             return press(talk, "edit", str(draft.id), "")
+    if "enough" in meanings:
+        shown = draft_words(draft, talk.commune)
+        return talk.stay(talk.ask("resident/ask_cancel", **shown))
+    if meanings & {"thanks", "greeting", "send"} or talk.world.lexicon.mentions(text, "asks_status"):
+        # Who thanks, greets or asks how it stands believes that it was sent: it was not.
+        return advance(talk, draft, unsent=True, thanks="thanks" in meanings)
     return None
-
-
-def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, dict[str, Any]]:
-    """Put into the draft whatever the words give; what was understood comes back to be said aloud."""
-    got: dict[str, Any] = {}
-    if draft.asked == "hours":
-        return replace(draft, hours=clip(text, 200)), {"hours": True}
-    if draft.asked == "words":
-        return replace(draft, words=clip(text, WORDS_MAX)), got
-    draft = _take_category(talk, draft, text, got)
-    draft = _take_place(talk, draft, text, got)
-    if not _is_plain_answer(draft, text):
-        draft = form.put_words(draft, text)
-    return draft, got
-
-
-def _is_plain_answer(draft: Draft, text: str) -> bool:
-    """A few words that only answer what was asked add nothing to the story."""
-    return draft.asked in ("category", "place", "landmark") and len(text.split()) <= ANSWER_WORDS
-
-
-def _take_category(talk: Talk, draft: Draft, text: str, got: dict[str, Any]) -> Draft:
-    if draft.category is not None or draft.asked == "landmark":
-        return draft
-    lexicon = talk.world.lexicon
-    guesses = lexicon.categories(text)
-    sure = lexicon.sure(guesses)
-    if sure is not None:
-        got["category"] = talk.commune.categories[sure].name
-        return replace(draft, category=sure, guesses=())
-    if guesses:
-        return replace(draft, guesses=tuple(guess.id for guess in guesses[:3]))
-    if draft.asked == "category":
-        got["unclear"] = True
-    return draft
-
-
-def _take_place(talk: Talk, draft: Draft, text: str, got: dict[str, Any]) -> Draft:
-    lexicon, commune = talk.world.lexicon, talk.commune
-    point = lexicon.map_point(text)
-    if point is not None:
-        draft = form.put_point(draft, point, commune)
-        got["point"] = True
-        return draft
-    heard = lexicon.place(text)
-    units = heard.units or _numbered(talk, draft, text)
-    if len(units) == 1:
-        if draft.unit is None:
-            got["village"] = commune.units[units[0]].name
-        draft = form.put_unit(draft, units[0])
-    elif units and not draft.placed:
-        draft = replace(draft, units=units)
-    landmark = heard.landmark
-    if draft.asked == "landmark" or (draft.asked == "place" and not units):
-        landmark = landmark or text
-    if landmark and (not draft.landmark or draft.asked == "landmark"):
-        draft = form.put_landmark(draft, landmark)
-    if draft.asked == "place" and not draft.placed and not units:
-        # A landmark without a village: the villages are listed, so that a number is enough.
-        draft = replace(draft, units=tuple(unit.id for unit in commune.villages))
-    return draft
-
-
-def _numbered(talk: Talk, draft: Draft, text: str) -> tuple[str, ...]:
-    """A bare number while a village is asked for is that village."""
-    number = text.strip()
-    if draft.asked != "place" or not number.isdecimal():
-        return ()
-    return tuple(unit.id for unit in talk.commune.villages if str(unit.number) == number.lstrip("0"))
 
 
 # Places and photos -------------------------------------------------------------------------------

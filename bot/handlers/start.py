@@ -1,6 +1,6 @@
 """First words, help, and a kind answer to what is not a report."""
 
-from bot.core.effects import Reach
+from bot.core.effects import Reach, Say
 from bot.core.events import Unsupported
 from bot.handlers.talk import Decision, Talk
 
@@ -30,12 +30,20 @@ def privacy(talk: Talk) -> Decision:
     )
 
 
-def thanks(talk: Talk) -> Decision:
-    return talk.stay(talk.answer("resident/thanks"))
+def nod(talk: Talk, *, thanks: bool) -> Decision:
+    """A thank-you or an "ok" needs a nod, not a lecture."""
+    return talk.stay(talk.answer("resident/nod", thanks=thanks, code=talk.session.last or ""))
+
+
+def emergency(talk: Talk) -> Say:
+    """This is no emergency line: the numbers, at once."""
+    return Say(talk.here, "resident/emergency", dict(talk.commune.phones))
 
 
 def off_topic(talk: Talk) -> Decision:
-    """Most of these are questions about procedures: say where those go, and what this is for."""
+    """Most of these are questions about procedures; members are reminded how to answer an alert."""
+    if talk.facts.me.roles:
+        return talk.stay(talk.answer("duty/help"))
     return talk.stay(talk.answer("resident/off_topic"))
 
 

@@ -119,6 +119,11 @@ _HEARD: dict[str, Any] = {
     "photo_place": False,
     "hours": False,
     "unclear": False,
+    "unsent": False,
+    "thanks": False,
+    "landmark": False,
+    "no_village": 0,
+    "kept": "",
 }
 
 

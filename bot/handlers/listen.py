@@ -1,0 +1,150 @@
+"""What somebody's words put into the draft, and what of it is said back."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from bot.core import form
+from bot.core.session import WORDS_MAX, Draft
+from bot.core.text import clip, fold, tokens
+from bot.handlers.talk import Talk
+
+# Answers of so few words only answer what was asked and add nothing to the story.
+ANSWER_WORDS = 8
+HOURS_MAX = 200
+# While these stand open, a clear word about the matter or the place corrects what was understood before.
+CORRECTING = ("summary", "edit")
+_NUMBER = re.compile(r"(?:(?:thon|xom|lang|khu|doi) )?(?:so )?(\d{1,3})")
+
+Heard = dict[str, Any]
+
+
+def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
+    """The draft with whatever the words give."""
+    got: Heard = {}
+    draft = _take_privacy(talk, draft, text, got)
+    if draft.asked == "hours" and _tells_hours(talk, text):
+        return replace(draft, hours=clip(text, HOURS_MAX)), {**got, "hours": True}
+    if draft.asked == "words":
+        return replace(draft, words=clip(text, WORDS_MAX)), got
+    meant = _after_correction(text)
+    draft = _take_category(talk, draft, meant, got)
+    draft = _take_place(talk, draft, meant, got)
+    if _is_story(talk, draft, text):
+        draft = form.put_words(draft, text)
+    return draft, got
+
+
+def _after_correction(text: str) -> str:
+    """Of "not X but Y" only Y is meant."""
+    said = tokens(text)
+    plain = [token.plain for token in said]
+    for at in range(len(plain) - 1):
+        if plain[at : at + 2] == ["khong", "phai"] and "la" in plain[at + 2 :]:
+            return text[said[plain.index("la", at + 2)].end :].strip() or text
+    return text
+
+
+def _is_story(talk: Talk, draft: Draft, text: str) -> bool:
+    """Whether the words add to the story, beyond answering what was asked."""
+    means = talk.world.lexicon.means
+    if any(means(text, kind) for kind in ("no", "yes", "unsure", "enough", "edit", "done", "take")):
+        return False
+    short = len(text.split()) <= ANSWER_WORDS
+    if draft.asked in ("category", "place", "landmark") and short:
+        return False
+    return bool(fold(text)) and not text.strip().isdecimal()
+
+
+def _tells_hours(talk: Talk, text: str) -> bool:
+    """At the question when it happens nearly everything is an answer; a correction is not."""
+    lexicon = talk.world.lexicon
+    return not (lexicon.place(text).units or lexicon.mentions(text, "edit") or lexicon.map_point(text))
+
+
+def _take_privacy(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
+    """Who asks to keep it from the village, or tells on an official, is not told to the village."""
+    lexicon = talk.world.lexicon
+    if draft.private:
+        return draft
+    if lexicon.mentions(text, "keep_from_village"):
+        got["kept"] = "asked"
+    elif lexicon.mentions(text, "official"):
+        got["kept"] = "official"
+    return replace(draft, private=True) if "kept" in got else draft
+
+
+def _take_category(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
+    settled = draft.category is not None and draft.asked not in (*CORRECTING, "category")
+    if settled or draft.asked == "landmark":
+        return draft
+    lexicon = talk.world.lexicon
+    guesses = lexicon.categories(text)
+    sure = lexicon.sure(guesses)
+    if sure is not None:
+        if sure != draft.category:
+            got["category"] = talk.commune.categories[sure].name
+        return replace(draft, category=sure, guesses=())
+    if draft.category is not None:
+        return draft
+    if guesses:
+        return replace(draft, guesses=tuple(guess.id for guess in guesses[:3]))
+    if draft.asked == "category":
+        got["unclear"] = True
+    return draft
+
+
+def _take_place(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
+    point = talk.world.lexicon.map_point(text)
+    if point is not None:
+        got["point"] = True
+        return form.put_point(draft, point, talk.commune)
+    heard = talk.world.lexicon.place(text)
+    units = heard.units or _numbered(talk, draft, text)
+    draft = _take_units(talk, draft, units, got)
+    if draft.asked == "place" and not units and _no_such_village(talk, text):
+        got["no_village"] = len(talk.commune.villages)
+        return draft
+    return _take_landmark(talk, draft, text, heard.landmark, bool(units), got)
+
+
+def _take_units(talk: Talk, draft: Draft, units: tuple[str, ...], got: Heard) -> Draft:
+    if len(units) == 1:
+        if draft.unit != units[0]:
+            got["village"] = talk.commune.units[units[0]].name
+        return form.put_unit(draft, units[0])
+    if units and (not draft.placed or draft.asked == "place"):
+        return replace(draft, units=units)
+    return draft
+
+
+def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bool, got: Heard) -> Draft:
+    means = talk.world.lexicon.means
+    whole = draft.asked == "landmark" or (draft.asked == "place" and not named)
+    if whole and not any(means(text, kind) for kind in ("no", "yes", "unsure", "enough", "send")):
+        landmark = landmark or text
+    replaces = draft.asked in (*CORRECTING, "landmark", "place")
+    if landmark and (not draft.landmark or replaces):
+        if draft.asked in CORRECTING and fold(landmark) != fold(draft.landmark):
+            got["landmark"] = True
+        draft = form.put_landmark(draft, landmark)
+    if draft.asked == "place" and not draft.placed and not draft.units:
+        # A landmark without a village: the villages are listed, so that a number is enough.
+        draft = replace(draft, units=tuple(unit.id for unit in talk.commune.villages))
+    return draft
+
+
+def _village_number(text: str) -> int | None:
+    found = _NUMBER.fullmatch(fold(text))
+    return int(found[1]) if found else None
+
+
+def _numbered(talk: Talk, draft: Draft, text: str) -> tuple[str, ...]:
+    """A number while a village is asked for is that village."""
+    number = _village_number(text) if draft.asked == "place" else None
+    return tuple(unit.id for unit in talk.commune.villages if number is not None and unit.number == number)
+
+
+def _no_such_village(talk: Talk, text: str) -> bool:
+    number = _village_number(text)
+    return number is not None and all(unit.number != number for unit in talk.commune.villages)

@@ -1,0 +1,91 @@
+"""What must be known to decide an event: the look-ups, from the event and the session alone."""
+
+from dataclasses import replace
+
+from bot.core.events import Edited, Incoming, Left, PhotoReady, PhotoSent, Pressed, Undelivered, Words
+from bot.core.facts import Needs
+from bot.core.invite import digest
+from bot.core.session import Session
+from bot.handlers.talk import World
+
+ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look")
+
+
+def needs(incoming: Incoming, session: Session, world: World) -> Needs:
+    match incoming.event:
+        case Pressed(action):
+            return _of_press(action, session, world)
+        case Words(text):
+            return _of_words(incoming, text, session, world)
+        case PhotoSent(caption=caption):
+            code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
+            return Needs(code=code, answered=incoming.replied, desk_of_report=True)
+        case Edited():
+            return Needs(code=_in_progress(incoming, session), desk_of_report=True)
+        case PhotoReady(photo=photo):
+            return Needs(photo=photo, desk_of_report=True)
+        case Undelivered(outbox=row):
+            return Needs(outbox=row, desk_of_report=True)
+        case Left():
+            return Needs(units=frozenset({world.commune.office}))
+        case _:
+            return Needs()
+
+
+def _in_progress(incoming: Incoming, session: Session) -> str | None:
+    """The report that a photo or a line without a code would belong to."""
+    now = int(incoming.at.timestamp() * 1000)
+    closing = session.owed(incoming.account, now) or session.photographed(incoming.account, now)
+    if closing is not None:
+        return closing.code
+    if session.complaint is not None:
+        return session.complaint
+    return session.last if session.draft is None else None
+
+
+def _of_press(action: str, session: Session, world: World) -> Needs:
+    verb, _, rest = action.partition(":")
+    if verb in ABOUT_A_REPORT:
+        return Needs(code=rest.partition(":")[0], desk_of_report=True)
+    match verb:
+        case "mine":
+            return Needs(mine=True)
+        case "add":
+            return Needs(code=session.last, desk_of_report=True)
+        case "bind":
+            return Needs(unheard=True, my_desks=True)
+        case "send":
+            return _of_sending(session, world)
+    return Needs()
+
+
+def _of_sending(session: Session, world: World) -> Needs:
+    draft, commune = session.draft, world.commune
+    if draft is None or draft.category is None:
+        return Needs()
+    category = commune.categories[draft.category]
+    units = {commune.desk_of(category, draft.unit), *commune.told_of(category, draft.unit), commune.office}
+    return Needs(units=frozenset(units))
+
+
+def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> Needs:
+    lexicon = world.lexicon
+    code = lexicon.report_code(text)
+    if code is not None:
+        return Needs(code=code, desk_of_report=True)
+    if lexicon.command(text) == "ketnoi":
+        return Needs(unheard=True, my_desks=True)
+    invite = lexicon.invite_code(text)
+    if invite is not None:
+        return Needs(invite=digest(invite), unheard=True)
+    asks_to_send = session.draft is not None and session.draft.asked == "summary"
+    sending = _of_sending(session, world) if asks_to_send else Needs()
+    answered = incoming.replied if session.complaint is None else None
+    return replace(
+        sending,
+        answered=answered,
+        code=_in_progress(incoming, session),
+        desk_of_report=True,
+        open_here=incoming.address.group or bool(lexicon.duty_verb(text)),
+        mine=session.draft is None and not incoming.address.group,
+    )
