@@ -1,13 +1,12 @@
 """Bench `big`: the same five steps on a database of a million reports, and look-ups around a place in it."""
 
 import random
-import statistics
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from bench import seed
-from bench.report import OURS, Score, ready_bot, rounds
+from bench.report import OURS, Score, compared, ready_bot, rounds
 from bench.result import Row, percentile
 from bench.servers import Target, standing_in
 from storage import reports
@@ -31,13 +30,12 @@ async def run(folder: Path, *, quick: bool) -> list[Row]:
         _, small = await ready_bot(stack, folder / "small", standin)
         _, big = await ready_bot(stack, folder / "big", standin)
         targets = [small, Target(BIG, big.port, big.pid)]
-        scores = await rounds(targets, standin, count=2 if quick else 4, seconds=3.0 if quick else 6.0)
+        scores = await rounds(targets, standin, count=2 if quick else 4, seconds=3.0 if quick else 5.0)
     return [*_rows(scores[OURS], scores[BIG], count), _near_row(looks, count)]
 
 
 def _rows(small: Score, big: Score, count: int) -> list[Row]:
-    slower = statistics.median(s / b for s, b in zip(small.rates, big.rates, strict=True))
-    later = statistics.median(b / s for s, b in zip(small.p99s, big.p99s, strict=True))
+    slower, later = compared(small.rates, big.rates), compared(big.p99s, small.p99s)
     failures = len(big.failures) + big.missing
     return [
         Row(f"big: answered, {count:,} reports", big.said(), f"ours, empty: {small.said()}"),

@@ -107,6 +107,8 @@ class Paper:
         return Sent(f"m{key}")
 
     async def download(self, file: FileRef, limit: int) -> bytes:
+        if self.down:
+            raise FileTrouble("missing", final=False)
         if file.id not in self.files:
             raise FileTrouble("missing", final=True)
         return self.files[file.id]

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -185,10 +185,10 @@ class Player:
         group = bool(where)
         chat = self.here = where or who
         last = self.replies.get(chat)
-        if found := PHOTO.fullmatch(what):
-            await self._photos(who, chat, group, found)
-            return
         answers = what.startswith("↩ ")
+        if found := PHOTO.fullmatch(what.removeprefix("↩ ")):
+            await self._photos(Deed(who, chat, group, Words(""), last if answers else None), found)
+            return
         event, button = self._event(chat, what.removeprefix("↩ "))
         on = button or (last if answers or isinstance(event, Pressed) else None)
         await self._deliver(Deed(who, chat, group, event, on))
@@ -220,7 +220,8 @@ class Player:
             return MEMBERSHIP[found[1]]
         return Words(what)
 
-    async def _photos(self, who: str, chat: str, group: bool, found: re.Match[str]) -> None:
+    async def _photos(self, deed: Deed, found: re.Match[str]) -> None:
+        """The photos of one line, sent by whom and where `deed` says."""
         count = int(found["count"] or 1)
         told: dict[str, str | float] = {}
         if found["kind"] == "ảnh hỏng":
@@ -232,9 +233,8 @@ class Player:
             self.files += 1
             caption = (found["caption"] or "") if part == 0 else ""
             file = FileRef(f"f{self.files}", as_file=found["kind"] == "tệp ảnh")
-            on = self.replies.get(chat) if group else None
             data = json.dumps(told).encode()
-            await self._deliver(Deed(who, chat, group, PhotoSent(file, caption, album), on, data))
+            await self._deliver(replace(deed, what=PhotoSent(file, caption, album), data=data))
             await self._settle()
         # The answer to an album, or to a file that may tell a place, waits a moment for what follows.
         self.stage.clock.move(timedelta(seconds=1))

@@ -89,6 +89,9 @@ MARK = re.compile(r"zq\d{4}")
 POINTS = ((20.83, 106.58), (10.0, 105.0), (91.0, 0.0))
 
 
+TABLES = (inbox, outbox, reports, history, photos, sessions)
+
+
 class Rough(Paper):
     """A paper channel in a program that can die in the middle of a send or of a download."""
 
@@ -158,8 +161,15 @@ class Commune(RuleBasedStateMachine):
             self.runner.close()
             self.folder.cleanup()
 
-    @initialize(members=st.just(set(MEMBERS)) | st.sets(st.sampled_from(sorted(MEMBERS))), room=st.booleans())
-    def open(self, members: set[str], room: bool) -> None:
+    @initialize(
+        members=st.just(set(MEMBERS)) | st.sets(st.sampled_from(sorted(MEMBERS))),
+        room=st.booleans(),
+        filed=st.integers(0, 2),
+        deeds=st.sampled_from([(), ("take",), ("take", "photo"), ("photo", "judge")]),
+    )
+    def open(self, members: set[str], room: bool, filed: int, deeds: tuple[str, ...]) -> None:
+        """Some days begin with reports on the table: most that can go wrong goes wrong after them."""
+
         async def work(conn: AsyncConnection) -> None:
             now = self.clock.ms()
             for name in sorted(members):
@@ -172,6 +182,15 @@ class Commune(RuleBasedStateMachine):
 
         self.go(self.stage.start())
         self.go(self.db.write(work))
+        for who, story in list(zip(RESIDENTS, STORIES[1:], strict=False))[:filed]:
+            self.tell_and_go_on(who, story, 4)
+        for deed in deeds:
+            for member, who, number in (("Tư", RESIDENTS[0], 1), ("Dũng", RESIDENTS[1], 2))[:filed]:
+                self.go(self._settle())
+                if deed == "judge":
+                    self.judge(who, good=False, number=number, word=True)
+                else:
+                    self.deal(member, deed, number, room=False)
 
     # What arrives --------------------------------------------------------------------------------
 
@@ -387,6 +406,7 @@ class Commune(RuleBasedStateMachine):
         for _ in range(3):
             # What was held back, or waits after a failure, is due by then.
             self.clock.move(timedelta(minutes=6))
+            self.go(self.stage.look())
             self.go(self._settle())
         self.go(self._check())
 
@@ -510,7 +530,21 @@ class Commune(RuleBasedStateMachine):
         self.answered_up_to = max([self.answered_up_to, *(r.id for r in said)])
 
 
-TABLES = (inbox, outbox, reports, history, photos, sessions)
+def test_a_report_filed_while_the_first_member_joins_is_heard_of(sqlite_template: Path) -> None:
+    """Both in one batch: neither decision knows of the other."""
+
+    class Here(Commune):
+        template = sqlite_template
+
+    day = Here()
+    try:
+        day.open(members=set(), room=False, filed=0, deeds=())
+        day.tell_and_go_on(RESIDENTS[0], STORIES[1], 2)
+        day.join("Mai", "A1B2-C3D4")
+    finally:
+        day.teardown()
+    assert [report.code for report in day.rows["reports"]] == ["AP-26-00001"]
+    assert [said.where for said in day.heard if "🔔 AP-26-00001" in said.text] == ["Mai"]
 
 
 def test_nothing_is_lost_whatever_happens(sqlite_template: Path) -> None:
@@ -520,7 +554,7 @@ def test_nothing_is_lost_whatever_happens(sqlite_template: Path) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=25,
+            max_examples=30,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

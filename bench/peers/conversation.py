@@ -1,6 +1,7 @@
 """The usual bot: python-telegram-bot's ConversationHandler, its own HTTP backend, PicklePersistence."""
 
 import asyncio
+import warnings
 from typing import Any
 
 from aiohttp import web
@@ -16,6 +17,7 @@ from telegram.ext import (
     PicklePersistence,
     filters,
 )
+from telegram.warnings import PTBUserWarning
 
 from bench.peers.talk import CHOICES, STEPS, Alerts, listening, options
 from bench.scene import PATH, TOKEN
@@ -95,14 +97,18 @@ def _handler(talk: Talk) -> ConversationHandler[CallbackContext[Any, Any, Any, A
     )
 
 
+# Written when it stops, which is all in its favour: by default it pickles everything once a minute, and
+# once more for each person who spoke since, and answers nobody for half a minute meanwhile.
 def _application(api: str, pickle: str) -> Application[Any, Any, Any, Any, Any, Any]:
     builder = ApplicationBuilder().token(TOKEN).base_url(f"{api}/bot").base_file_url(f"{api}/file/bot")
     builder = builder.updater(None)
-    return builder.persistence(PicklePersistence(pickle)).build()
+    return builder.persistence(PicklePersistence(pickle, on_flush=True)).build()
 
 
 async def main() -> None:
     chosen = options()
+    # It warns of buttons under several messages; here each person has one message at a time.
+    warnings.simplefilter("ignore", PTBUserWarning)
     application = _application(chosen.api, chosen.pickle)
     application.add_handler(_handler(Talk()))
 

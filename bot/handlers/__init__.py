@@ -234,7 +234,8 @@ def _judged_in_words(talk: Talk, text: str) -> Decision | None:
     about = Talk(talk.incoming, talk.session, replace(talk.facts, report=closed[0]), talk.world)
     meanings = lexicon.meanings(text)
     if meanings & {"bad", "no"}:
-        return duty.judge(about, "bad")
+        told = len(fold(text).split()) >= TELLING_WORDS
+        return duty.complain(about, closed[0], text, None) if told else duty.judge(about, "bad")
     if meanings & {"good", "yes", "done"}:
         return duty.judge(about, "good")
     places = lexicon.place(text).units
