@@ -37,6 +37,24 @@ class Target:
         return float(times.user + times.system)
 
 
+class Machine:
+    """How many cores were busy, from when it was made, whoever kept them so."""
+
+    def __init__(self) -> None:
+        self._began, self._busy = time.monotonic(), _busy()
+
+    def said(self, ours: float) -> str:
+        """Beside the processor seconds that were ours."""
+        seconds = time.monotonic() - self._began
+        others = max(0.0, _busy() - self._busy - ours) / seconds
+        return f"{psutil.cpu_count()} cores, {others:.1f} of them busy with other things"
+
+
+def _busy() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice + getattr(times, "steal", 0.0))
+
+
 def rss(pid: int) -> float:
     """Megabytes in memory now."""
     return float(psutil.Process(pid).memory_info().rss) / 1e6

@@ -274,7 +274,9 @@ class Platform:
             data = line.encode("utf-8", "replace") + b"\n"
             chunk = b"%x\r\n%b\r\n" % (len(data), data)
             for stream in self.streams:
-                stream.write(chunk)
+                # One that hung up is only taken off the list in the loop's next turn.
+                if not stream.is_closing():
+                    stream.write(chunk)
 
     def flush(self) -> None:
         lines, self.lines = self.lines, []

@@ -75,6 +75,7 @@ class _Category(_Table):
     name: Text
     words: list[Text]
     desk: Id | None = None
+    photo: bool = True
 
 
 class _Field(_Table):
@@ -92,6 +93,7 @@ class _Field(_Table):
 class _Policy(_Table):
     version: Text = "1"
     contact: str = ""
+    months: Annotated[int, Limit(gt=0)] = 24
 
 
 class _Commune(_Table):
@@ -255,6 +257,7 @@ def _category(raw: _Category) -> Category:
         name=raw.name,
         words=tuple(raw.words),
         desk=raw.desk,
+        photo=raw.photo,
     )
 
 
@@ -273,6 +276,7 @@ def _commune(raw: _Commune) -> Commune:
         words={kind: tuple(words) for kind, words in raw.words.items()},
         policy_version=raw.policy.version,
         policy_contact=raw.policy.contact,
+        policy_months=raw.policy.months,
         landmarks=tuple(raw.landmarks),
     )
 

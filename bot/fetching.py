@@ -24,8 +24,9 @@ log = structlog.get_logger()
 SIZE_MAX = 20 * 1024 * 1024
 AT_ONCE = 4
 LEASE_MS = 120_000
-TRIES = 6
-BACKOFF_FIRST_MS = 5_000
+BACKOFF_FIRST_MS, BACKOFF_MAX_MS = 5_000, 10 * 60 * 1000
+# The platform may be away for a day; a file that is gone says so at once.
+GIVE_UP_MS = 24 * 3600 * 1000
 IDLE_LOOK_S = 10.0
 
 
@@ -101,8 +102,8 @@ class Fetching:
         try:
             clean = await self._clean(photo)
         except FileTrouble as trouble:
-            if not trouble.final and photo.tries < TRIES:
-                wait = BACKOFF_FIRST_MS * 2 ** (photo.tries - 1)
+            if not trouble.final and self._clock.ms() - photo.received_at < GIVE_UP_MS:
+                wait = min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** min(photo.tries - 1, 12))
                 await self._db.write(lambda c: photos.retry_at(c, photo.id, self._clock.ms() + wait))
                 return
             await self._finish(photo, PhotoReady(photo.id, trouble.problem), {"state": PhotoState.BAD})

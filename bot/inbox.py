@@ -9,16 +9,23 @@ from typing import Any
 
 from bot.channels.base import Malformed, Parsed, Received
 from bot.clock import Clock
-from bot.core.events import Address, DraftDue, LinkReady, Moved, PhotoReady, Undelivered
+from bot.core.events import Address, DraftDue, LinkReady, Moved, Overlooked, PhotoReady, Undelivered
 from storage import inbox
 from storage.database import Database
 from storage.inbox import INTERNAL, Arrival
 
 # What the program tells itself comes through the same door, so that it is decided in order and never lost.
-_OWN = {"photo": PhotoReady, "link": LinkReady, "undelivered": Undelivered, "draft": DraftDue, "moved": Moved}
+_OWN = {
+    "photo": PhotoReady,
+    "link": LinkReady,
+    "undelivered": Undelivered,
+    "draft": DraftDue,
+    "moved": Moved,
+    "overlooked": Overlooked,
+}
 # Of a payload that cannot be read, the beginning is enough to see what it was.
 KEPT_BYTES = 64 * 1024
-OwnEvent = PhotoReady | LinkReady | Undelivered | DraftDue | Moved
+OwnEvent = PhotoReady | LinkReady | Undelivered | DraftDue | Moved | Overlooked
 
 
 class Inbox:

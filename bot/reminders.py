@@ -8,9 +8,9 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
-from bot.core.events import Address, DraftDue
+from bot.core.events import Address, DraftDue, Overlooked
 from bot.inbox import own_arrival
-from storage import inbox, outbox, sessions
+from storage import inbox, outbox, people, reports, sessions
 from storage.database import Database
 
 log = structlog.get_logger()
@@ -19,13 +19,15 @@ LOOK_S = 20
 # After the clock jumps back an interval job is silent for that long: this look goes by monotonic time.
 FALLBACK_LOOK_S = 60.0
 AT_ONCE = 500
+# An alert that is lost again is looked for again after so long.
+AGAIN_MS = 10 * 60 * 1000
 
 
 class Reminders:
     """Looks for drafts that lie open and for leases that ran out. `told` wakes whoever acts on it."""
 
-    def __init__(self, db: Database, clock: Clock, told: Callable[[], None]) -> None:
-        self._db, self._clock, self._told = db, clock, told
+    def __init__(self, db: Database, office: str, clock: Clock, told: Callable[[], None]) -> None:
+        self._db, self._office, self._clock, self._told = db, office, clock, told
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._looking = asyncio.Lock()
         self._looked_at = clock.monotonic()
@@ -59,6 +61,25 @@ class Reminders:
     async def _promise(self, conn: AsyncConnection) -> int:
         now = self._clock.ms()
         await outbox.release(conn, now)
+        return await self._drafts(conn, now) + await self._overlooked(conn, now)
+
+    async def _overlooked(self, conn: AsyncConnection, now: int) -> int:
+        """Reports nobody could be told of, when there is somebody now at their desk or at the office."""
+        waiting = await reports.unheard(conn, AT_ONCE)
+        if not waiting:
+            return 0
+        desks = {row.desk for row in waiting} | {self._office}
+        heard = {unit for unit, *_ in await people.rooms_of(conn, desks)}
+        heard |= {unit for unit, *_ in await people.ears_of(conn, desks)}
+        address, slot = Address("internal", "overlooked"), now // AGAIN_MS
+        arrivals = [
+            own_arrival(address, "", Overlooked(row.code), f"overlooked/{row.code}/{slot}", now)
+            for row in waiting
+            if heard & {row.desk, self._office}
+        ]
+        return await inbox.store(conn, arrivals) if arrivals else 0
+
+    async def _drafts(self, conn: AsyncConnection, now: int) -> int:
         due = await sessions.to_wake(conn, now, AT_ONCE)
         if not due:
             return 0

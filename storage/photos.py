@@ -24,6 +24,7 @@ class Waiting:
     as_file: bool
     size: int | None
     tries: int
+    received_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ async def waiting(conn: AsyncConnection, now: int, lease: int, limit: int) -> li
         photos.c.as_file,
         photos.c.size,
         photos.c.tries,
+        photos.c.received_at,
     )
     return [Waiting(*row) for row in await conn.execute(claim.returning(*columns))]
 

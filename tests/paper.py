@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,7 +49,17 @@ from bot.messages import Messages
 from bot.photos import Clean, PhotoTrouble
 from storage.database import Database
 from storage.files import Files
-from storage.tables import InboxState, OutboxState, PhotoState, inbox, links, outbox, photos
+from storage.tables import (
+    InboxState,
+    OutboxState,
+    PhotoState,
+    inbox,
+    links,
+    outbox,
+    photos,
+    reports,
+    sessions,
+)
 from tests.platforms import Deed, Platform, Said, Take, World
 
 ROOT = Path(__file__).parent.parent
@@ -235,6 +245,21 @@ def _owed(channel: str, now: int) -> sa.Select[Any]:
     )
 
 
+def _moments(now: int) -> sa.Select[Any]:
+    """The first moment after `now` that a row waits for."""
+    waits: tuple[tuple[sa.Column[Any], tuple[sa.ColumnElement[bool], ...]], ...] = (
+        (sessions.c.wake_at, ()),
+        # Another try to send is no moment of the story: when it comes is chance.
+        (outbox.c.due_at, (outbox.c.state == OutboxState.DUE, outbox.c.tries == 0)),
+        (photos.c.due_at, (photos.c.state == PhotoState.WAITING,)),
+        (links.c.due_at, ()),
+        (reports.c.ack_by, (reports.c.closed_at.is_(None),)),
+        (reports.c.fix_by, (reports.c.closed_at.is_(None),)),
+    )
+    each = [sa.select(moment.label("at")).where(moment > now, *where) for moment, where in waits]
+    return sa.select(sa.func.min(sa.union_all(*each).subquery().c.at))
+
+
 @dataclass(slots=True)
 class Stage:
     """A running bot made of real parts, on one platform, with a paper clock."""
@@ -321,5 +346,12 @@ class Stage:
             promised = {(chat, message): row for chat, message, row in await conn.execute(found)}
         return sorted(said, key=lambda one: promised[self.platform.chat(one.where), one.id])
 
-    async def look(self) -> None:
-        await self.running.reminders.look()
+    async def look(self) -> int:
+        return await self.running.reminders.look()
+
+    async def next_due(self) -> datetime | None:
+        """The next moment at which something is to happen by itself."""
+        async with self.db.read() as conn:
+            due: int | None = (await conn.execute(_moments(self.clock.ms()))).scalar()
+        # Not a moment too early: milliseconds do not survive a datetime whole.
+        return None if due is None else datetime.fromtimestamp(due / 1000, UTC) + timedelta(milliseconds=1)

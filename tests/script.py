@@ -57,6 +57,8 @@ EDITED, FORGED, MANY = "sửa tin thành ", "nút lạ ", "chữ dài "
 SECONDS = {"giây": 1, "phút": 60, "giờ": 3600, "ngày": 86400}
 START_USUAL = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MEANT = ("Bot:", "Bot →", "     [", "      ")
+# However little is due, the reminders look now and then.
+LOOK = timedelta(hours=1)
 # Longer than one message of any platform that limits them.
 LONG = 4096
 
@@ -148,7 +150,9 @@ class Player:
                 stage.platform.breaks(True)
             case "(kênh lại chạy)":
                 stage.platform.breaks(False)
-                await self._pass(timedelta(minutes=6))
+                # Longer than any message waits for its next try; which came first is chance.
+                stage.clock.move(timedelta(minutes=6))
+                await self._settle()
             case "(tắt máy)":
                 await stage.stop()
             case "(bật máy)":
@@ -165,12 +169,15 @@ class Player:
         return True
 
     async def _pass(self, by: timedelta) -> None:
-        """Time moves in steps, so that what falls due on the way happens then."""
-        clock, end = self.stage.clock, self.stage.clock.at + by
-        while clock.at < end:
-            clock.move(min(timedelta(minutes=10), end - clock.at))
-            await self.stage.look()
-            await self._settle()
+        """Time moves to each moment at which something falls due, so that it happens then."""
+        stage, end = self.stage, self.stage.clock.at + by
+        due = await stage.next_due()
+        while stage.clock.at < end:
+            arrived = min(end, due or end, stage.clock.at + LOOK)
+            stage.clock.at = arrived
+            if await stage.look() or arrived in (due, end):
+                await self._settle()
+                due = await stage.next_due()
 
     async def _remove(self, name: str) -> None:
         now = self.stage.clock.ms()

@@ -82,6 +82,8 @@ def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_template: P
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(program, "serve", start_and_stop)
+    # It would hold on to this test's stdout for the rest of the session.
+    monkeypatch.setattr("bot.cli.configure_logging", lambda level: None)
     made = Operator(tmp_path)
     made.data.mkdir()
     shutil.copyfile(sqlite_template, made.data / "anphuxanh.db")

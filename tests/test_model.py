@@ -31,7 +31,7 @@ from bot.core.events import Address, Entered, Event, FileRef, PhotoSent, PlaceSe
 from bot.core.invite import LIFE_MS, digest
 from bot.core.message import Message
 from bot.core.report import OPEN, STATUSES, STEPS
-from bot.core.session import load
+from bot.core.session import Draft, load
 from storage import people
 from storage.database import Database
 from storage.files import Files
@@ -164,10 +164,11 @@ class Commune(RuleBasedStateMachine):
     @initialize(
         members=st.just(set(MEMBERS)) | st.sets(st.sampled_from(sorted(MEMBERS))),
         room=st.booleans(),
+        deaf=st.sampled_from([False, False, True]),
         filed=st.integers(0, 2),
         deeds=st.sampled_from([(), ("take",), ("take", "photo"), ("photo", "judge")]),
     )
-    def open(self, members: set[str], room: bool, filed: int, deeds: tuple[str, ...]) -> None:
+    def open(self, members: set[str], room: bool, deaf: bool, filed: int, deeds: tuple[str, ...]) -> None:
         """Some days begin with reports on the table: most that can go wrong goes wrong after them."""
 
         async def work(conn: AsyncConnection) -> None:
@@ -182,8 +183,10 @@ class Commune(RuleBasedStateMachine):
 
         self.go(self.stage.start())
         self.go(self.db.write(work))
+        for name in (*MEMBERS, ROOM) if deaf else ():
+            self.platform.blocks(name)
         for who, story in list(zip(RESIDENTS, STORIES[1:], strict=False))[:filed]:
-            self.tell_and_go_on(who, story, 4)
+            self.tell_and_go_on(who, story, 5, photo=filed > 1)
         for deed in deeds:
             for member, who, number in (("Tư", RESIDENTS[0], 1), ("Dũng", RESIDENTS[1], 2))[:filed]:
                 self.go(self._settle())
@@ -213,8 +216,13 @@ class Commune(RuleBasedStateMachine):
     def answer(self, who: str, text: str, on: bool) -> None:
         self.arrive(who, Words(text), on=self._last(who) if on else None)
 
-    @rule(who=st.sampled_from(RESIDENTS), story=st.sampled_from(STORIES[1:]), steps=st.integers(1, 4))
-    def tell_and_go_on(self, who: str, story: str, steps: int) -> None:
+    @rule(
+        who=st.sampled_from(RESIDENTS),
+        story=st.sampled_from(STORIES[1:]),
+        steps=st.integers(1, 5),
+        photo=st.booleans(),
+    )
+    def tell_and_go_on(self, who: str, story: str, steps: int, photo: bool) -> None:
         """As most people do: a story, then whatever is asked, until it is sent (or they are called away)."""
         self.tell(who, story, on=False)
         for _ in range(steps):
@@ -223,6 +231,9 @@ class Commune(RuleBasedStateMachine):
             if newest is None or not newest.buttons or newest.buttons[0].action.startswith("mine"):
                 return
             action = newest.buttons[0].action
+            if photo and action.endswith(":photo"):
+                self.show(who, {}, parts=2, caption="")
+                continue
             answer = Words("thon 3 cong cho") if action.startswith("us:") else Pressed(action)
             self.arrive(who, answer, on=newest.id)
 
@@ -484,13 +495,13 @@ class Commune(RuleBasedStateMachine):
             assert (report.closed_at is None) == (report.status in OPEN)
 
     def _what_was_given_is_kept(self) -> None:
-        drafts = {row.chat.partition(":")[2]: load(row.state).draft for row in self.rows["sessions"]}
-        held = {chat: draft for chat, draft in drafts.items() if draft is not None}
-        assert ROOM not in held
+        held = {row.chat.partition(":")[2]: _drafts(row.state) for row in self.rows["sessions"]}
+        assert not held.get(ROOM)
+        open_ = [draft for drafts in held.values() for draft in drafts]
         kept = "\n".join(
             [*(f"{r.words} {r.landmark} {r.hours}" for r in self.rows["reports"])]
             + [row.note for row in self.rows["history"]]
-            + [f"{d.words} {d.landmark} {d.hours}" for d in held.values()]
+            + [f"{d.words} {d.landmark} {d.hours}" for d in open_]
         )
         lost = [mark for mark in self.told if mark not in kept and mark not in self.let_go]
         assert lost == [], "somebody's words are nowhere"
@@ -502,7 +513,7 @@ class Commune(RuleBasedStateMachine):
             if file in self.let_go or (row is None and chat in enough):
                 continue
             assert row is not None, "a photo was never fetched"
-            in_draft = chat in held and row.id in held[chat].photos
+            in_draft = any(row.id in draft.photos for draft in held.get(chat, ()))
             assert row.state == PhotoState.BAD or row.report is not None or in_draft, "a photo is nowhere"
 
     def _nobody_hears_what_is_not_theirs(self) -> None:
@@ -538,13 +549,20 @@ def test_a_report_filed_while_the_first_member_joins_is_heard_of(sqlite_template
 
     day = Here()
     try:
-        day.open(members=set(), room=False, filed=0, deeds=())
-        day.tell_and_go_on(RESIDENTS[0], STORIES[1], 2)
+        day.open(members=set(), room=False, deaf=False, filed=0, deeds=())
+        day.tell_and_go_on(RESIDENTS[0], STORIES[1], 2, photo=False)
         day.join("Mai", "A1B2-C3D4")
     finally:
         day.teardown()
     assert [report.code for report in day.rows["reports"]] == ["AP-26-00001"]
     assert [said.where for said in day.heard if "🔔 AP-26-00001" in said.text] == ["Mai"]
+
+
+def _drafts(state: str) -> tuple[Draft, ...]:
+    """The open draft, and those set apart behind it."""
+    session = load(state)
+    assert session.draft is not None or not session.later
+    return (*((session.draft,) if session.draft is not None else ()), *session.later)
 
 
 def test_nothing_is_lost_whatever_happens(sqlite_template: Path) -> None:

@@ -19,7 +19,7 @@ from tests.platforms import Platform
 from tests.postgres import create_database, drop_database
 from tests.script import Player, stories, without
 
-LINES_MAX = 70
+LINES_MAX = 80
 ENOUGH = 25
 
 TEXTS = {story.stem: story.read_text(encoding="utf-8") for story in stories()}
@@ -32,6 +32,7 @@ LEFT_OUT: dict[tuple[str, str], list[str]] = {
     ("webchat", "21-them-anh"): ["edited"],
     ("webchat", "28-vao-nhom"): ["membership", "second speaker"],
     ("webchat", "32-hoi-chuyen-khac"): ["unsupported", "unsupported"],
+    ("webchat", "53-chuyen-phong"): ["membership"],
 }
 # What the bot does not say there. The local chat's photos are all files, and the answer to a file waits a
 # moment for what it tells: by then it is known to be broken, and nobody is thanked for it first.

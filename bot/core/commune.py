@@ -33,7 +33,10 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """A leaf kind of report. `words`: what people type for it; `label`: a button, at most 20 characters."""
+    """A leaf kind of report. `words`: what people type for it; `label`: a button, at most 20 characters.
+
+    `photo`: whether a picture can show it.
+    """
 
     id: str
     field: str
@@ -41,6 +44,7 @@ class Category:
     name: str
     words: tuple[str, ...]
     desk: str | None = None
+    photo: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class Commune:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policy_version: str = "1"
     policy_contact: str = ""
+    policy_months: int = 24
     landmarks: tuple[str, ...] = ()
 
     @property

@@ -115,6 +115,13 @@ class DraftDue:
     """The draft of this chat lay untouched long enough for a nudge, or for its end."""
 
 
+@dataclass(frozen=True, slots=True)
+class Overlooked:
+    """A report that nobody could be told of, by its code; somebody can be told now."""
+
+    code: str
+
+
 Event = (
     Words
     | Edited
@@ -129,6 +136,7 @@ Event = (
     | LinkReady
     | Undelivered
     | DraftDue
+    | Overlooked
 )
 
 

@@ -18,9 +18,10 @@ def next_slot(draft: Draft, commune: Commune) -> str:
         return "place"
     if not draft.landmark and draft.lat is None and "landmark" not in draft.skipped:
         return "landmark"
-    if not draft.photos and "photo" not in draft.skipped:
+    category = commune.categories[draft.category]
+    if category.photo and not draft.photos and "photo" not in draft.skipped:
         return "photo"
-    timed = commune.categories[draft.category].field == ORDER
+    timed = category.field == ORDER
     if timed and not draft.hours and "hours" not in draft.skipped:
         return "hours"
     return "summary"
@@ -72,6 +73,21 @@ def put_photo(draft: Draft, photo: int) -> Draft:
     if photo in draft.photos or len(draft.photos) >= PHOTOS_MAX:
         return draft
     return replace(draft, photos=(*draft.photos, photo))
+
+
+def merge(draft: Draft, other: Draft) -> Draft:
+    """The other report's matter and place in this one, with the photos and words of both."""
+    return replace(
+        draft,
+        category=other.category,
+        unit=other.unit,
+        landmark=other.landmark,
+        lat=other.lat,
+        lon=other.lon,
+        outside=other.outside,
+        photos=(*draft.photos, *other.photos)[:PHOTOS_MAX],
+        words=joined(draft.words, other.words),
+    )
 
 
 def skip_all(draft: Draft) -> Draft:

@@ -70,6 +70,7 @@ class Report:
     closed_at: int | None
     outcome: str
     reopened: int
+    alerted_at: int | None
     version: int
     photos: int = 0
 

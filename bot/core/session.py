@@ -12,6 +12,7 @@ PHOTOS_MAX = 10
 FORWARDED_MAX = 5
 WORDS_MAX = 2000
 LANDMARK_MAX = 120
+LATER_MAX = 5
 WRONG_CODES_AN_HOUR = 10
 # After so long an after photo or a decision's number is asked for again: a birthday picture closes nothing.
 OWED_FOR_MS = 60 * 60 * 1000
@@ -68,11 +69,15 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One chat's state. `last` is the code of the report filed here last, `last_at` when;
-    `complaint` the code of a report whose reporter said "not yet" and owes a word;
-    `wrong_codes` the moments of mistyped invite codes in the last hour."""
+    """One chat's state.
+
+    `later` are reports told before the first was sent; `last` is the code of the report filed here last,
+    `last_at` when; `complaint` the code of a report whose reporter said "not yet" and owes a word;
+    `wrong_codes` the moments of mistyped invite codes in the last hour.
+    """
 
     draft: Draft | None = None
+    later: tuple[Draft, ...] = ()
     closings: tuple[Closing, ...] = ()
     last: str | None = None
     last_at: int = 0

@@ -295,5 +295,13 @@ def hide_phones(text: str) -> str:
     return _PHONE.sub("•••", text)
 
 
+_LINK: Final = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+
+
+def hide_links(text: str) -> str:
+    """The text with dots where web addresses stood: a room never gets one to press from a stranger."""
+    return _LINK.sub("•••", text)
+
+
 def has_phone(text: str) -> bool:
     return _PHONE.search(text) is not None

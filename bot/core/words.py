@@ -126,6 +126,11 @@ class Lexicon:
         named = self._categories.find(said)
         return any(not any(match.inside(other) for other in named) for match in matches)
 
+    def begins(self, text: str, kind: str) -> bool:
+        """Whether the message begins with one of the phrases of a list."""
+        found = self._mentions[kind].find(_tokens(text)) if kind in self._mentions else []
+        return any(match.start == 0 for match in found)
+
     def command(self, text: str) -> str | None:
         """The command a message is, with its slash or in plain words, as the slash command's name."""
         words = text[:LONGEST].split()
@@ -154,6 +159,8 @@ class Lexicon:
 
     def duty_mention(self, text: str) -> str | None:
         """The same, somewhere in a longer sentence; "done" says more than "take"."""
+        if self.mentions(text, "not_duty"):
+            return None
         if self.mentions(text, "done"):
             return "done"
         return "take" if self.mentions(text, "take") else None

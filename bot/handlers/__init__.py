@@ -11,6 +11,7 @@ from bot.core.events import (
     Left,
     LinkReady,
     Moved,
+    Overlooked,
     PhotoReady,
     PhotoSent,
     PlaceSent,
@@ -34,6 +35,7 @@ DUTY_VERBS = ("take", "done", "out")
 JUDGING = ("good", "bad")
 FORM_VERBS = (
     *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),
+    "merge",
 )
 # A code with so many other words tells something; with fewer it asks.
 TELLING_WORDS = 3
@@ -45,6 +47,9 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
     A bare number is left alone while the form asks for a village: all villages are numbered there.
     """
     if not isinstance(incoming.event, Words) or not choices:
+        return incoming
+    if incoming.address.group and incoming.replied is None:
+        # In a room people say "1" to each other.
         return incoming
     typed = incoming.event.text.strip()
     if typed.isdecimal():
@@ -91,6 +96,8 @@ def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> 
             return _undelivered(talk, why)
         case DraftDue():
             return report.draft_due(talk)
+        case Overlooked():
+            return duty.overlooked(talk)
 
 
 # Buttons -----------------------------------------------------------------------------------------
@@ -178,20 +185,26 @@ def _plain_words(talk: Talk, text: str) -> Decision:
     if found is not None and _complains(talk, found, text):
         return duty.complain(talk, found, text, None)
     if talk.session.draft is not None:
-        return report.words(talk, text) if text else start.unsupported(talk, Unsupported("other"))
+        if not text:
+            return start.unsupported(talk, Unsupported("other"))
+        return start.stop(talk) if _stops(talk, text) else report.words(talk, text)
     if lexicon.report_code(text) is not None:
         return _about_code(talk, text)
     judged = _judged_in_words(talk, text)
     if judged is not None:
         return judged
     meanings = lexicon.meanings(text)
+    if "stop" in meanings:
+        return start.stop(talk)
     if "report" in meanings:
         return report.begin(talk)
     if "greeting" in meanings:
         return start.greet(talk)
+    if _adds(talk, text):
+        return filing.add_words(talk, talk.facts.mine[0], text)
     if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
         return lookup.mine(talk)
-    if meanings & {"yes", "good", "done", "enough"} or ("thanks" in meanings):
+    if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"}:
         return start.nod(talk, thanks="thanks" in meanings)
     if report.tells_something(talk, text):
         return report.words(talk, text)
@@ -199,13 +212,29 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return start.nod(talk, thanks=True)
     if filing.may_add(talk) and found is not None and len(fold(text)) > 1:
         return filing.add_words(talk, found, text)
-    return start.off_topic(talk)
+    if lexicon.mentions(text, "greeting"):
+        return start.greet(talk)
+    if lexicon.mentions(text, "report"):
+        return report.begin(talk)
+    return start.help_(talk) if lexicon.mentions(text, "asks_how") else start.off_topic(talk, text)
+
+
+def _adds(talk: Talk, text: str) -> bool:
+    """ "Thêm: …" belongs to the newest report, as long as that is open."""
+    newest = talk.facts.mine[:1]
+    return bool(newest) and newest[0].is_open and talk.world.lexicon.begins(text, "adds")
+
+
+def _stops(talk: Talk, text: str) -> bool:
+    """Bare "dung" while yes or no is asked means "right", everywhere else it is asked about elsewhere."""
+    meanings = talk.world.lexicon.meanings(text)
+    return "stop" in meanings and "yes" not in meanings
 
 
 def _about_code(talk: Talk, text: str) -> Decision:
     """A code alone asks; with a sentence around it, it adds to that report or tells something new."""
     found = talk.facts.report
-    if len(fold(text).split()) < TELLING_WORDS + 3:
+    if len(fold(text).split()) < TELLING_WORDS + 3 or talk.world.lexicon.duty_verb(text):
         return lookup.one(talk)
     if found is not None and found.person == talk.facts.me.person and found.is_open:
         return filing.add_words(talk, found, text)
@@ -233,13 +262,15 @@ def _judged_in_words(talk: Talk, text: str) -> Decision | None:
         return None
     about = Talk(talk.incoming, talk.session, replace(talk.facts, report=closed[0]), talk.world)
     meanings = lexicon.meanings(text)
-    if meanings & {"bad", "no"}:
+    if "good" not in meanings and meanings & {"bad", "no"}:
         told = len(fold(text).split()) >= TELLING_WORDS
         return duty.complain(about, closed[0], text, None) if told else duty.judge(about, "bad")
     if meanings & {"good", "yes", "done"}:
         return duty.judge(about, "good")
     places = lexicon.place(text).units
     same = lexicon.sure(lexicon.categories(text)) in (None, closed[0].category)
+    if lexicon.mentions(text, "good") and same and (not places or closed[0].unit in places):
+        return duty.judge(about, "good")
     if lexicon.mentions(text, "bad") and same and (not places or closed[0].unit in places):
         return duty.complain(about, closed[0], text, None)
     return None

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core import when
-from bot.core.effects import Change, Effect, KeepPhoto, Lane, Say, ShowPhotos, Unheard
+from bot.core.effects import Change, Effect, Heard, KeepPhoto, Lane, Say, ShowPhotos, Unheard
 from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Desk, Role
 from bot.core.report import (
@@ -18,7 +18,7 @@ from bot.core.report import (
     Report,
     may_follow,
 )
-from bot.core.session import WORDS_MAX, Closing
+from bot.core.session import FORWARDED_MAX, WORDS_MAX, Closing
 from bot.core.text import clip, hide_phones
 from bot.handlers.filing import alert_words, ears_of
 from bot.handlers.talk import Decision, Talk, about, unit_words
@@ -73,8 +73,9 @@ def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
         case () | []:
             return talk.stay(talk.answer("duty/none_open"))
         case several:
-            codes = [report.code for report in several[:5]]
-            return talk.stay(talk.answer("duty/which_one", codes=codes, verb=verb))
+            shown = [about(report, talk.commune) for report in several[:5]]
+            asked = talk.answer("duty/which_one", reports=shown, count=len(several), verb=verb)
+            return talk.stay(asked)
 
 
 def take(talk: Talk, report: Report, role: Role) -> Decision:
@@ -317,7 +318,8 @@ def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> 
     ears, fallback = ears_of(talk, desk)
     data = alert_data(talk, moved) | {"words": alert_words(note), "fallback": fallback, "again": True}
     effects.extend(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears)
-    effects.append(talk.answer("resident/reopened", **about(moved, talk.commune)))
+    by = when.spoken(when.local(ack), here)
+    effects.append(talk.answer("resident/reopened", **about(moved, talk.commune), by=by))
     return talk.go(*effects, complaint=None, last=report.code, last_at=talk.now)
 
 
@@ -347,10 +349,30 @@ def undelivered(talk: Talk) -> tuple[Effect, ...]:
     if fallback and not left:
         return (Unheard(report.id),)
     data = alert_data(talk, report) | {"fallback": fallback}
-    return tuple(
-        Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=_once(report, ear, refusal.address))
-        for ear in left
-    )
+    effects: list[Effect] = []
+    for ear in left:
+        key = _once(report, ear, refusal.address)
+        effects.append(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=key))
+        effects.append(show_photos(ear, report))
+    return tuple(effects)
+
+
+def show_photos(ear: Address, report: Report) -> ShowPhotos:
+    """The reporter's photos behind an alert: the first few."""
+    return ShowPhotos(ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX)
+
+
+def overlooked(talk: Talk) -> Decision:
+    """A report nobody could be told of when it was filed, and somebody can now."""
+    report = talk.facts.report
+    if report is None or report.alerted_at is not None or not report.is_open:
+        return talk.stay()
+    ears, fallback = ears_of(talk, report.desk)
+    if not ears:
+        return talk.stay()
+    data = alert_data(talk, report) | {"fallback": fallback}
+    alerts = [Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears]
+    return talk.stay(*alerts, *(show_photos(ear, report) for ear in ears), Heard((report.id,)))
 
 
 def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:

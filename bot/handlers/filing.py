@@ -20,7 +20,7 @@ from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
-from bot.core.text import clip, fold, has_phone, hide_phones
+from bot.core.text import clip, fold, has_phone, hide_links, hide_phones
 from bot.handlers.talk import Decision, Talk, about, draft_words, unit_words
 
 ALERT_WORDS_MAX = 600
@@ -37,6 +37,8 @@ def summary(talk: Talk, draft: Draft, got: dict[str, Any]) -> Say:
     seen = {
         "known": talk.world.lexicon.mentions(told, "gives_away"),
         "phone": has_phone(told),
+        "official": not draft.private and talk.world.lexicon.mentions(told, "official"),
+        "told": bool(told_of(talk, draft)),
     }
     return talk.ask("resident/summary", **data, **seen, got=got, desk=desk, agreed=agreed)
 
@@ -64,12 +66,13 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     here = talk.facts.now.astimezone(when.ZONE)
     ack, fix = when.ack_by(here, field), when.fix_by(here, field, commune)
     ears, fallback = ears_of(talk, desk)
+    wanted, desk = desk, (commune.office if fallback and ears else desk)
     filed = FileReport(draft, category.field, desk, when.ms(ack), when.ms(fix), alerted=bool(ears))
     effects: list[Effect] = [filed]
     if talk.facts.me.consent != commune.policy_version:
         effects.insert(0, Consent(commune.policy_version))
     by = when.spoken(ack, here)
-    told = draft_words(draft, commune) | {"desk": unit_words(commune, desk), "by": by}
+    told = draft_words(draft, commune) | {"desk": unit_words(commune, wanted), "by": by}
     told["hours"] = hide_phones(draft.hours)
     # The receipt names who really got it.
     getter = unit_words(commune, commune.office if fallback else desk)
@@ -88,6 +91,16 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     return talk.go(*effects, draft=None, complaint=None, last_at=talk.now)
 
 
+def addable(talk: Talk) -> bool:
+    """Whether a new draft may turn out to belong to the report filed here last."""
+    report = talk.facts.report
+    return report is not None and report.code == talk.session.last and _mine_and_open(talk, report)
+
+
+def _mine_and_open(talk: Talk, report: Report) -> bool:
+    return report.person == talk.facts.me.person and report.is_open
+
+
 def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
     """Who hears for a unit; when nobody is bound there, the office does (True)."""
     ears = talk.facts.desks.get(unit, Desk(unit)).ears
@@ -97,8 +110,9 @@ def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
 
 
 def alert_words(text: str) -> str:
-    """A reporter's words as a desk may read them: no telephone number, not too long."""
-    return clip(hide_phones(text), ALERT_WORDS_MAX)
+    """A reporter's words as a desk may read them: one line, no telephone number, no link, not too long."""
+    plain = " / ".join(line.strip() for line in text.splitlines() if line.strip())
+    return clip(hide_phones(hide_links(plain)), ALERT_WORDS_MAX)
 
 
 def public_mark(talk: Talk, landmark: str) -> str:
@@ -113,8 +127,6 @@ def public_mark(talk: Talk, landmark: str) -> str:
 
 def stale(talk: Talk) -> Decision:
     """A button of a form that is over: nothing changes; what stands open is said."""
-    if talk.session.draft is not None:
-        return talk.stay(talk.answer("resident/stale_draft"))
     if talk.session.last is not None:
         return talk.stay(talk.answer("resident/already_sent", code=talk.session.last))
     return talk.stay(talk.answer("resident/stale"))

@@ -1,11 +1,11 @@
 """Becoming a member with a code, and making a group the room of a unit."""
 
-from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, ShowPhotos, Unbind
+from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind
 from bot.core.events import Address, Moved
 from bot.core.facts import Desk
-from bot.core.session import FORWARDED_MAX, WRONG_CODES_AN_HOUR
+from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
-from bot.handlers.duty import alert_data
+from bot.handlers.duty import alert_data, show_photos
 from bot.handlers.talk import Decision, Talk, unit_words
 
 HOUR_MS = 3600 * 1000
@@ -36,7 +36,7 @@ def _catch_up(talk: Talk, unit: str) -> tuple[Effect, ...]:
     for report in waiting:
         data = alert_data(talk, report) | {"fallback": report.desk != unit}
         alerts.append(Say(talk.here, "duty/alert", data, Lane.ALERT, report=report.id))
-        alerts.append(ShowPhotos(talk.here, "duty/photo", report.code, report.id, "before", FORWARDED_MAX))
+        alerts.append(show_photos(talk.here, report))
     return (*alerts, Heard(tuple(report.id for report in waiting)))
 
 
@@ -111,4 +111,4 @@ def moved(talk: Talk, event: Moved) -> Decision:
 
 def unreachable(talk: Talk, address: Address) -> tuple[Effect, ...]:
     """The platform refused a chat for good: a room is nobody's any more, a person is not written to."""
-    return (Unbind(),) if address.group else (Reach(False),)
+    return left(talk).effects if address.group else (Reach(False),)

@@ -12,6 +12,7 @@ from bot.handlers.talk import Talk
 # Answers of so few words only answer what was asked and add nothing to the story.
 ANSWER_WORDS = 8
 HOURS_MAX = 200
+MARK_WORDS = 4
 # While these stand open, a clear word about the matter or the place corrects what was understood before.
 CORRECTING = ("summary", "edit")
 _NUMBER = re.compile(r"(?:(?:thon|xom|lang|khu|doi) )?(?:so )?(\d{1,3})")
@@ -63,15 +64,11 @@ def _tells_hours(talk: Talk, text: str) -> bool:
 
 
 def _take_privacy(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
-    """Who asks to keep it from the village, or tells on an official, is not told to the village."""
-    lexicon = talk.world.lexicon
-    if draft.private:
+    """Who asks to keep it from the village is heard at once."""
+    if draft.private or not talk.world.lexicon.mentions(text, "keep_from_village"):
         return draft
-    if lexicon.mentions(text, "keep_from_village"):
-        got["kept"] = "asked"
-    elif lexicon.mentions(text, "official"):
-        got["kept"] = "official"
-    return replace(draft, private=True) if "kept" in got else draft
+    got["kept"] = True
+    return replace(draft, private=True)
 
 
 def _take_category(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
@@ -123,7 +120,7 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
     whole = draft.asked == "landmark" or (draft.asked == "place" and not named)
     if whole and not any(means(text, kind) for kind in ("no", "yes", "unsure", "enough", "send")):
         landmark = landmark or text
-    replaces = draft.asked in (*CORRECTING, "landmark", "place")
+    replaces = draft.asked in ("landmark", "place") or _corrects_place(talk, draft, text, named)
     if landmark and (not draft.landmark or replaces):
         if draft.asked in CORRECTING and fold(landmark) != fold(draft.landmark):
             got["landmark"] = True
@@ -132,6 +129,13 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
         # A landmark without a village: the villages are listed, so that a number is enough.
         draft = replace(draft, units=tuple(unit.id for unit in talk.commune.villages))
     return draft
+
+
+def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
+    """Beside the summary a mark replaces the old one when the words correct, or are hardly anything else."""
+    if draft.asked not in CORRECTING:
+        return False
+    return named or talk.world.lexicon.mentions(text, "corrects") or len(text.split()) <= MARK_WORDS
 
 
 def _village_number(text: str) -> int | None:

@@ -33,6 +33,7 @@ def _detail(talk: Talk, report: Report) -> dict[str, object]:
         "filed": when.spoken(when.local(report.filed_at), now),
         "by": when.spoken(when.local(report.ack_by), now),
         "fix": when.spoken(when.local(report.fix_by), now),
+        "late": talk.now > report.ack_by,
         "photos": report.photos,
         "outcome": report.outcome,
         "words": report.words[:600],

@@ -2,7 +2,17 @@
 
 from dataclasses import replace
 
-from bot.core.events import Edited, Incoming, Left, PhotoReady, PhotoSent, Pressed, Undelivered, Words
+from bot.core.events import (
+    Edited,
+    Incoming,
+    Left,
+    Overlooked,
+    PhotoReady,
+    PhotoSent,
+    Pressed,
+    Undelivered,
+    Words,
+)
 from bot.core.facts import Needs
 from bot.core.invite import digest
 from bot.core.session import Session
@@ -25,9 +35,11 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
         case PhotoReady(photo=photo):
             return Needs(photo=photo, desk_of_report=True)
         case Undelivered(outbox=row):
-            return Needs(outbox=row, desk_of_report=True)
+            return Needs(outbox=row, desk_of_report=True, units=frozenset({world.commune.office}))
         case Left():
             return Needs(units=frozenset({world.commune.office}))
+        case Overlooked(code):
+            return Needs(code=code, desk_of_report=True)
         case _:
             return Needs()
 

@@ -8,9 +8,9 @@ from bot.core.commune import Point
 from bot.core.effects import Effect, FollowLink, KeepPhoto, Say
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.places import valid
-from bot.core.session import DRAFT_LIFE_MS, PHOTOS_MAX, WORDS_MAX, Draft
-from bot.core.text import clip
-from bot.handlers import filing
+from bot.core.session import DRAFT_LIFE_MS, LATER_MAX, PHOTOS_MAX, WORDS_MAX, Draft
+from bot.core.text import clip, fold
+from bot.handlers import filing, start
 from bot.handlers.listen import ANSWER_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
@@ -44,7 +44,7 @@ def _question(talk: Talk, draft: Draft, slot: str, got: dict[str, Any]) -> Say:
     data = draft_words(draft, talk.commune) | {"got": got}
     if slot == "category":
         return _ask_category(talk, draft, data)
-    if slot == "place" and draft.units:
+    if slot == "place" and (draft.units or draft.landmark):
         return ask_unit(talk, draft, got)
     if slot == "summary":
         return filing.summary(talk, draft, got)
@@ -55,7 +55,8 @@ def _ask_category(talk: Talk, draft: Draft, data: dict[str, Any]) -> Say:
     if draft.guesses:
         offered = [talk.commune.categories[guess] for guess in draft.guesses[:3]]
         return talk.ask("resident/ask_guess", **data, offered=_labels(offered))
-    return talk.ask("resident/ask_category", **data, fields=_labels(talk.commune.fields.values()))
+    fields, addable = _labels(talk.commune.fields.values()), filing.addable(talk)
+    return talk.ask("resident/ask_category", **data, fields=fields, addable=addable)
 
 
 def _labels(things: Any) -> list[dict[str, str]]:
@@ -79,8 +80,10 @@ def ask_unit(talk: Talk, draft: Draft, got: dict[str, Any]) -> Say:
 def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
     """A button of the form; one of an older draft changes nothing and says so."""
     draft = talk.session.draft
+    if verb == "merge":
+        return _merge(talk, draft_id)
     if draft is None or str(draft.id) != draft_id:
-        return filing.stale(talk)
+        return _stale(talk)
     match verb:
         case "f":
             return _choose_field(talk, draft, rest)
@@ -108,10 +111,17 @@ def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
         case "add":
             return filing.add_draft_to(talk, draft)
         case "send":
-            return filing.send(talk, draft, advance)
+            return _send(talk, draft)
         case "cancel":
             return cancel(talk)
     return filing.stale(talk)
+
+
+def _stale(talk: Talk) -> Decision:
+    """A button of an older form: what stands open now is asked again."""
+    if talk.session.draft is None:
+        return filing.stale(talk)
+    return advance(talk, talk.session.draft, talk.answer("resident/stale_draft"))
 
 
 def _choose_field(talk: Talk, draft: Draft, rest: str) -> Decision:
@@ -168,7 +178,32 @@ def _ask_again(talk: Talk, draft: Draft, slot: str) -> Decision:
 def cancel(talk: Talk) -> Decision:
     if talk.session.draft is None:
         return talk.go(talk.answer("resident/nothing_to_cancel"), complaint=None)
-    return talk.go(talk.answer("resident/cancelled"), draft=None, complaint=None)
+    return _next(talk, talk.go(talk.answer("resident/cancelled"), draft=None, complaint=None))
+
+
+def _send(talk: Talk, draft: Draft) -> Decision:
+    return _next(talk, filing.send(talk, draft, advance))
+
+
+def _next(talk: Talk, decision: Decision) -> Decision:
+    """When a report is off the table, the one told after it comes up."""
+    session = decision.session
+    if session.draft is not None or not session.later:
+        return decision
+    rest = Talk(talk.incoming, replace(session, later=session.later[1:]), talk.facts, talk.world)
+    asked = advance(rest, session.later[0], next=True, photos=len(session.later[0].photos))
+    return Decision(asked.session, (*decision.effects, *asked.effects))
+
+
+def _merge(talk: Talk, draft_id: str) -> Decision:
+    """What was set apart was meant for the open report after all: it replaces matter and place."""
+    draft = talk.session.draft
+    apart = [later for later in talk.session.later if str(later.id) == draft_id]
+    if draft is None or not apart:
+        return _stale(talk)
+    rest = tuple(later for later in talk.session.later if later is not apart[0])
+    merged = form.merge(draft, apart[0])
+    return advance(Talk(talk.incoming, replace(talk.session, later=rest), talk.facts, talk.world), merged)
 
 
 # Words -------------------------------------------------------------------------------------------
@@ -194,6 +229,9 @@ def words(talk: Talk, text: str) -> Decision:
 def retold(talk: Talk, draft: Draft, text: str) -> Decision:
     """Words that tell something, or an edited message: they fill slots and press nothing."""
     kept = clip(text, WORDS_MAX)
+    apart = _set_apart(talk, draft, kept, ())
+    if apart is not None:
+        return apart
     draft, got = understand(talk, draft, kept)
     effects: list[Effect] = []
     if len(text) > WORDS_MAX:
@@ -205,6 +243,30 @@ def retold(talk: Talk, draft: Draft, text: str) -> Decision:
     return advance(talk, draft, *effects, wait_ms=WAIT_MS if link is not None else 0, **got)
 
 
+def _set_apart(
+    talk: Talk, draft: Draft, text: str, photos: tuple[int, ...], *effects: Effect
+) -> Decision | None:
+    """Words that tell a whole other matter in another place are another report, to be asked about next.
+
+    People walk round, photograph three places, and press once at the end.
+    """
+    opened = talk.session.draft
+    if opened is None or draft.category is None or not draft.placed or draft.asked in ("hours", "words"):
+        return None
+    if len(talk.session.later) >= LATER_MAX or talk.world.lexicon.mentions(text, "corrects"):
+        return None
+    other, _ = understand(talk, replace(new_draft(talk), photos=photos), text)
+    if other.category is None or other.unit is None or not other.landmark:
+        return None
+    same_place = other.unit == draft.unit and fold(other.landmark) == fold(draft.landmark)
+    if same_place or (other.unit == draft.unit and other.category == draft.category):
+        return None
+    name = talk.commune.categories[other.category].name
+    village = talk.commune.units[other.unit].name
+    told = talk.answer("resident/set_apart", category=name, village=village, draft=other.id)
+    return talk.go(*effects, told, later=(*talk.session.later, other))
+
+
 def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
     """A message that answers the open question in a word, or is said beside it; None: it tells something."""
     meanings = talk.world.lexicon.meanings(text)
@@ -213,12 +275,19 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
         return advance(talk, form.skip_all(draft))
     if draft.asked in OPTIONAL and meanings & {"skip_photo", "no", "unsure", "enough"}:
         return _skip(talk, draft, draft.asked)
+    if draft.asked == "photo" and talk.world.lexicon.mentions(text, "cannot_photo"):
+        return _skip(talk, draft, "photo")
+    if (
+        talk.world.lexicon.mentions(text, "asks_how")
+        and talk.world.lexicon.sure(talk.world.lexicon.categories(text)) is None
+    ):
+        return start.help_(talk)
     complete = form.next_slot(draft, talk.commune) == "summary"
     if complete and draft.asked in ("edit", *CHANGEABLE) and meanings & {"enough", "no", "yes", "send"}:
         return advance(talk, draft)
     if draft.asked == "summary":
         if meanings & {"send", "yes", "done", "good"}:
-            return filing.send(talk, draft, advance)
+            return _send(talk, draft)
         if meanings & {"edit", "no"}:
             return press(talk, "edit", str(draft.id), "")
     if "enough" in meanings:
@@ -254,6 +323,11 @@ def link_ready(talk: Talk, lat: float | None, lon: float | None) -> Decision:
 
 def photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
     draft = talk.session.draft or new_draft(talk)
+    if photo.caption:
+        kept = clip(photo.caption, WORDS_MAX)
+        apart = _set_apart(talk, draft, kept, (talk.incoming.id,), KeepPhoto(photo.file))
+        if apart is not None:
+            return apart
     full = len(draft.photos) >= PHOTOS_MAX
     effect = talk.answer("resident/enough_photos", limit=PHOTOS_MAX) if full else KeepPhoto(photo.file)
     draft = form.put_photo(draft, talk.incoming.id)
@@ -269,6 +343,8 @@ def photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
 def photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
     """A photo of the draft was cleaned (perhaps it knew where it was taken), or could not be opened."""
     draft = talk.session.draft
+    if any(ready.photo in later.photos for later in talk.session.later):
+        return _later_photo(talk, ready)
     if draft is None or ready.photo not in draft.photos:
         return talk.stay()
     if ready.problem is not None:
@@ -280,6 +356,17 @@ def photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
     if point is None or draft.lat is not None:
         return talk.stay()
     return _take_photo_place(talk, draft, point)
+
+
+def _later_photo(talk: Talk, ready: PhotoReady) -> Decision:
+    """A photo of a report that waits its turn: a broken one is dropped, and asked for then."""
+    if ready.problem is None:
+        return talk.stay()
+    later = tuple(
+        replace(draft, photos=tuple(p for p in draft.photos if p != ready.photo))
+        for draft in talk.session.later
+    )
+    return talk.go(later=later)
 
 
 def _take_photo_place(talk: Talk, draft: Draft, point: Point) -> Decision:
@@ -299,6 +386,6 @@ def draft_due(talk: Talk) -> Decision:
     if draft is None or wake is None or talk.now < wake:
         return talk.stay()
     if talk.now >= draft.touched_at + DRAFT_LIFE_MS:
-        return talk.go(talk.answer("resident/draft_ended"), draft=None)
+        return _next(talk, talk.go(talk.answer("resident/draft_ended"), draft=None))
     nudge = talk.ask("resident/draft_nudge", **draft_words(draft, talk.commune))
     return talk.go(nudge, draft=replace(draft, nudged=True))

@@ -16,7 +16,10 @@ def greet(talk: Talk) -> Decision:
 
 def help_(talk: Talk) -> Decision:
     member = bool(talk.facts.me.roles)
-    return talk.stay(talk.answer("resident/help", member=member, phones=dict(talk.commune.phones)))
+    open_ = talk.session.draft is not None
+    return talk.stay(
+        talk.answer("resident/help", member=member, phones=dict(talk.commune.phones), open=open_)
+    )
 
 
 def privacy(talk: Talk) -> Decision:
@@ -26,25 +29,33 @@ def privacy(talk: Talk) -> Decision:
             commune=talk.commune.name,
             contact=talk.commune.policy_contact,
             version=talk.commune.policy_version,
+            months=talk.commune.policy_months,
         )
     )
 
 
 def nod(talk: Talk, *, thanks: bool) -> Decision:
     """A thank-you or an "ok" needs a nod, not a lecture."""
-    return talk.stay(talk.answer("resident/nod", thanks=thanks, code=talk.session.last or ""))
+    waiting = [report.code for report in talk.facts.mine if report.is_open]
+    return talk.stay(talk.answer("resident/nod", thanks=thanks, code=waiting[0] if waiting else ""))
 
 
 def emergency(talk: Talk) -> Say:
     """This is no emergency line: the numbers, at once."""
-    return Say(talk.here, "resident/emergency", dict(talk.commune.phones))
+    return Say(talk.here, "resident/emergency", {"duty": "", **talk.commune.phones})
 
 
-def off_topic(talk: Talk) -> Decision:
+def stop(talk: Talk) -> Decision:
+    """There is nothing to stop but the news of one's own reports."""
+    return talk.stay(talk.answer("resident/stop"))
+
+
+def off_topic(talk: Talk, text: str) -> Decision:
     """Most of these are questions about procedures; members are reminded how to answer an alert."""
     if talk.facts.me.roles:
         return talk.stay(talk.answer("duty/help"))
-    return talk.stay(talk.answer("resident/off_topic"))
+    procedure = talk.world.lexicon.mentions(text, "procedure")
+    return talk.stay(talk.answer("resident/off_topic", procedure=procedure))
 
 
 def unsupported(talk: Talk, event: Unsupported) -> Decision:

@@ -10,6 +10,7 @@ from bot.core.events import Address, Incoming
 from bot.core.facts import Facts
 from bot.core.report import Report
 from bot.core.session import Draft, Session
+from bot.core.text import hide_phones
 from bot.core.words import Lexicon
 
 
@@ -79,7 +80,7 @@ def place_words(
 ) -> dict[str, Any]:
     """A place for a sentence; an unknown village is outside the commune."""
     village = commune.units[unit].name if unit is not None else ""
-    return {"village": village, "landmark": landmark, "lat": lat, "lon": lon}
+    return {"village": village, "landmark": hide_phones(landmark), "lat": lat, "lon": lon}
 
 
 def about(report: Report, commune: Commune) -> dict[str, Any]:
@@ -123,7 +124,8 @@ _HEARD: dict[str, Any] = {
     "thanks": False,
     "landmark": False,
     "no_village": 0,
-    "kept": "",
+    "next": False,
+    "kept": False,
 }
 
 
