@@ -5,7 +5,7 @@ import random
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,8 @@ KILLS, KILLS_QUICK = 200, 10
 RESIDENTS = 30
 OFFICERS = 2
 LIFE_S = 0.3
-# Generous: only a lost message is waited for so long.
-PATIENCE_S = 45.0
+# After the last start. Generous: only a lost message is waited for so long.
+PATIENCE_S = 30.0
 # One delivery in so many comes twice although it was answered, as platforms do.
 TWICE_ONE_IN = 10
 TOKEN = re.compile(r"R-[0-9]{8}")
@@ -52,6 +52,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.said: dict[int, list[Json]] = {}
+        self.awaited: set[str] = set()
         self._news = asyncio.Condition()
         self._tellers: set[asyncio.Task[None]] = set()
 
@@ -66,7 +67,7 @@ class Ledger:
             self._news.notify_all()
 
     async def action(self, chat: int, what: str) -> str:
-        """The first button of this kind that was shown in the chat. TimeoutError when none comes."""
+        """The first button of this kind that was shown in the chat."""
         return await self._first(lambda: scene.found(what, self._actions(chat)), f"{what} in {chat}")
 
     async def text(self, chat: int, pattern: re.Pattern[str]) -> str:
@@ -81,12 +82,11 @@ class Ledger:
         await self._first(heard, "alerts")
 
     async def _first(self, look: Callable[[], str | None], what: str) -> str:
-        try:
-            async with asyncio.timeout(PATIENCE_S), self._news:
-                while (found := look()) is None:
-                    await self._news.wait()
-        except TimeoutError:
-            raise TimeoutError(f"nobody said {what}") from None
+        self.awaited.add(what)
+        async with self._news:
+            while (found := look()) is None:
+                await self._news.wait()
+        self.awaited.discard(what)
         return found
 
     def _actions(self, chat: int) -> list[str]:
@@ -173,10 +173,7 @@ class Town:
         chat = scene.FIRST_RESIDENT + self._people
         token = f"R-{self.rng.randrange(10**8):08d}"
         first = chat * 10
-        try:
-            await self._talk(chat, token, first)
-        except (TimeoutError, LookupError) as error:
-            self.troubles.append(f"{token}: {error}")
+        await self._talk(chat, token, first)
 
     async def _talk(self, chat: int, token: str, first: int) -> None:
         deliver, action = self.platform.deliver, self.ledger.action
@@ -223,14 +220,24 @@ async def _run(bot: BotProcess, town: Town, kills: int, residents: int, rng: ran
             await bot.kill()
             await _open(bot, town.platform)
         town.over.set()
-        await asyncio.gather(*people)
-        await town.ledger.alerts(officers, set(town.filed.values()))
-    except TimeoutError as error:
-        town.troubles.append(str(error))
+        await _finish(town, people, officers)
     finally:
         for person in people:
             person.cancel()
         await asyncio.gather(*people, return_exceptions=True)
+
+
+async def _finish(town: Town, people: Sequence["asyncio.Task[None]"], officers: Sequence[int]) -> None:
+    """In peace now: every talk comes to its end, and the officers hear of each report."""
+    await asyncio.wait(people, timeout=PATIENCE_S)
+    town.troubles += sorted(town.ledger.awaited)
+    if town.troubles:
+        return
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await town.ledger.alerts(officers, set(town.filed.values()))
+    except TimeoutError:
+        town.troubles.append("alerts")
 
 
 async def _open(bot: BotProcess, platform: Platform) -> None:

@@ -99,6 +99,8 @@ accounts = sa.Table(
     sa.Column("reachable", sa.Boolean, nullable=False, default=True),
 )
 
+sa.Index("ix_accounts_chat", accounts.c.channel, accounts.c.chat)
+
 members = sa.Table(
     "members",
     metadata,

@@ -955,11 +955,13 @@ def test_keeping_a_draft_as_it_was_changes_nothing_in_it(data: st.DataObject) ->
 
 
 @settings(slow_is_fine, max_examples=40)
-@given(st.data(), st.sampled_from(["vẫn còn rác", "chưa ai dọn gì cả", "nguyên như cũ"]), st.booleans())
-def test_the_word_after_not_yet_reopens_the_report(data: st.DataObject, text: str, photo: bool) -> None:
+@given(st.data(), st.booleans())
+def test_the_word_after_not_yet_reopens_the_report(data: st.DataObject, photo: bool) -> None:
     """Whatever else the person is in the middle of."""
     me = Me(f"paper:{ACCOUNTS[0]}")
     found = replace(data.draw(reports(CODES[0], me.person)), status="resolved", closed_at=_now() - 60_000)
+    texts = ["vẫn còn rác"] if found.field == "sanitation" else []
+    text = data.draw(st.sampled_from([*texts, "chưa ai làm gì cả", "nguyên như cũ"]))
     session = replace(data.draw(sessions(_now(), ACCOUNTS[:1], group=False)), closings=())
     asked = _one(data, Pressed(f"bad:{found.code}"), session, found, me).session
     assert asked.complaint == found.code

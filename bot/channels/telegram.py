@@ -406,7 +406,7 @@ def _confirmed(update: object) -> int:
 
 def _units(text: str) -> int:
     """Telegram counts UTF-16: an emoji is two."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _rows(buttons: tuple[Button, ...]) -> list[list[dict[str, str]]]:

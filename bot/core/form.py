@@ -86,6 +86,8 @@ def merge(draft: Draft, other: Draft) -> Draft:
         lon=other.lon,
         outside=other.outside,
         photos=(*draft.photos, *other.photos)[:PHOTOS_MAX],
+        hours=draft.hours or other.hours,
+        private=draft.private or other.private,
         words=joined(draft.words, other.words),
     )
 

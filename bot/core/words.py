@@ -56,6 +56,7 @@ class Lexicon:
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
         self._places = Places(commune)
+        self._marks = tuple(f" {fold(mark)} " for mark in commune.landmarks)
         between = "[ ._–-]{0,3}"
         self._report = re.compile(
             rf"(?<![^\W_]){re.escape(commune.prefix)}{between}(\d{{2}}){between}(\d{{1,5}})(?![^\W_])",
@@ -85,6 +86,13 @@ class Lexicon:
         said = _tokens(text)
         matches = self._categories.find(said) or self._categories_second.find(said)
         return self._places.read(compose(text[:LONGEST]), said, longest(matches))
+
+    def public_mark(self, landmark: str) -> bool:
+        """Whether a landmark names a public place of the commune and nobody's house."""
+        plain = f" {fold(landmark)} "
+        if any(char.isdigit() for char in plain) or not any(mark in plain for mark in self._marks):
+            return False
+        return not (self.mentions(landmark, "house_of") or self.mentions(landmark, "gives_away"))
 
     def means(self, text: str, kind: str) -> bool:
         """Whether the whole message is one of the words of a list; typed accents decide where they can."""

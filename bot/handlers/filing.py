@@ -20,7 +20,7 @@ from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
-from bot.core.text import clip, fold, has_phone, hide_links, hide_phones
+from bot.core.text import clip, has_phone, hide_links, hide_phones
 from bot.handlers.talk import Decision, Talk, about, draft_words, unit_words
 
 ALERT_WORDS_MAX = 600
@@ -117,12 +117,8 @@ def alert_words(text: str) -> str:
 
 def public_mark(talk: Talk, landmark: str) -> str:
     """What of a landmark a village room may read about a matter of order: a public place, nobody's house."""
-    lexicon = talk.world.lexicon
-    private = lexicon.mentions(landmark, "house_of") or lexicon.mentions(landmark, "gives_away")
-    plain = fold(landmark)
-    known = any(f" {fold(mark)} " in f" {plain} " for mark in talk.commune.landmarks)
-    short = len(plain.split()) <= PUBLIC_WORDS
-    return landmark if known and short and not private and not any(c.isdigit() for c in plain) else ""
+    short = len(landmark.split()) <= PUBLIC_WORDS
+    return landmark if short and talk.world.lexicon.public_mark(landmark) else ""
 
 
 def stale(talk: Talk) -> Decision:

@@ -366,7 +366,7 @@ def _later_photo(talk: Talk, ready: PhotoReady) -> Decision:
         replace(draft, photos=tuple(p for p in draft.photos if p != ready.photo))
         for draft in talk.session.later
     )
-    return talk.go(later=later)
+    return talk.go(talk.answer("resident/bad_later_photo", problem=ready.problem), later=later)
 
 
 def _take_photo_place(talk: Talk, draft: Draft, point: Point) -> Decision:

@@ -214,6 +214,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("channel", "account", name=op.f("pk_accounts")),
     )
     with op.batch_alter_table("accounts", schema=None) as batch_op:
+        batch_op.create_index("ix_accounts_chat", ["channel", "chat"], unique=False)
         batch_op.create_index(batch_op.f("ix_accounts_person"), ["person"], unique=False)
 
     op.create_table(
@@ -382,6 +383,7 @@ def downgrade() -> None:
     op.drop_table("members")
     with op.batch_alter_table("accounts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_accounts_person"))
+        batch_op.drop_index("ix_accounts_chat")
 
     op.drop_table("accounts")
     with op.batch_alter_table("sessions", schema=None) as batch_op:
