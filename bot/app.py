@@ -13,6 +13,8 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
+from obstore.exceptions import BaseError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import chatpage
@@ -87,7 +89,33 @@ def build(
 def open_database(settings: Settings) -> Database:
     if settings.database_url is not None:
         return Database(settings.database_url.get_secret_value())
-    return Database.in_folder(settings.data_dir)
+    try:
+        return Database.in_folder(settings.data_dir)
+    except OSError as error:
+        raise ConfigError(f"DATA_DIR: {settings.data_dir} cannot be used ({error.strerror}).") from None
+
+
+def open_files(settings: Settings) -> Files:
+    try:
+        return Files(settings.photos)
+    except (OSError, ValueError, BaseError) as error:
+        raise ConfigError(f"PHOTO_STORE: cannot be used ({type(error).__name__}).") from None
+
+
+async def prepare(db: Database) -> None:
+    """The schema of this program; a database that does not answer stops the start with a sentence."""
+    try:
+        await migrate.upgrade(db)
+    except (OSError, SQLAlchemyError) as error:
+        name = "DATA_DIR" if db.sqlite else "DATABASE_URL"
+        raise ConfigError(f"{name}: the database does not answer ({type(error).__name__}).") from None
+
+
+def commune_of(settings: Settings) -> Commune:
+    try:
+        return load_commune(settings.commune)
+    except ConfigError as error:
+        raise ConfigError(f"COMMUNE: {error}") from None
 
 
 @contextlib.contextmanager
@@ -182,15 +210,15 @@ async def figures(db: Database, parts: Parts, clock: Clock) -> Figures:
 async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[int]:
     """The whole program from its settings, for as long as the block lasts; yields the port it listens on."""
     clock = clock or SystemClock()
-    commune = load_commune(settings.commune)
-    db, files, studio = open_database(settings), Files(settings.photos), Studio()
+    commune, db, studio = commune_of(settings), open_database(settings), Studio()
     telegram, webchat = telegram_of(settings), None
     async with contextlib.AsyncExitStack() as stack:
         if db.sqlite:
             stack.enter_context(only_one(settings.data_dir))
+        files = open_files(settings)
         stack.push_async_callback(db.close)
         stack.push_async_callback(studio.stop)
-        await migrate.upgrade(db)
+        await prepare(db)
         await recover(db, clock)
         if wants_webchat(settings):
             seats = seats_for(commune)
@@ -253,7 +281,11 @@ async def _listen(stack: contextlib.AsyncExitStack, app: web.Application, settin
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(runner, settings.http_host, settings.http_port, backlog=512)
-    await site.start()
+    try:
+        await site.start()
+    except OSError as error:
+        where = f"{settings.http_host}:{settings.http_port}"
+        raise ConfigError(f"HTTP_HOST, HTTP_PORT: {where} cannot be opened ({error.strerror}).") from None
     return int(runner.addresses[0][1])
 
 

@@ -1,6 +1,7 @@
 """python -m bot [run|invite|members|remove|import|doctor|backup]: what an operator does at the keyboard."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import secrets
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from bot import app as program
 from bot.clock import SystemClock
-from bot.config import ConfigError, Settings, load_commune, load_settings
+from bot.config import ConfigError, Settings, load_settings
 from bot.core.commune import Commune
 from bot.core.invite import LIFE_MS, ROLES, SYMBOLS, digest, spell
 from bot.messages import Messages
@@ -49,7 +50,7 @@ def _settings() -> Settings:
 
 def _commune(settings: Settings) -> Commune:
     try:
-        return load_commune(settings.commune)
+        return program.commune_of(settings)
     except ConfigError as error:
         raise _fail("wrong_settings", problem=str(error)) from None
 
@@ -77,12 +78,17 @@ def _with_database(settings: Settings, work: Callable[[Database], Awaitable[Any]
     async def go() -> Any:
         db = program.open_database(settings)
         try:
-            await migrate.upgrade(db)
+            await program.prepare(db)
             return await work(db)
         finally:
             await db.close()
 
-    return asyncio.run(go())
+    try:
+        return asyncio.run(go())
+    except ConfigError as error:
+        raise _fail("wrong_settings", problem=str(error)) from None
+    except migrate.NewerSchema:
+        raise _fail("newer_schema") from None
 
 
 @app.callback(invoke_without_command=True)
@@ -103,10 +109,6 @@ def run() -> None:
         raise _fail("wrong_settings", problem=str(error)) from None
     except migrate.NewerSchema:
         raise _fail("newer_schema") from None
-    except OSError as error:
-        raise _fail(
-            "no_port", host=settings.http_host, port=settings.http_port, why=error.strerror or ""
-        ) from None
 
 
 @app.command()
@@ -222,8 +224,15 @@ def backup(folder: Annotated[Path | None, typer.Argument(help="default: DATA_DIR
         raise _fail("no_database", path=str(source))
     folder = folder or settings.data_dir / "backups"
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"anphuxanh-{SystemClock().now():%Y%m%d-%H%M%S}.db"
-    with sqlite3.connect(f"file:{source}?mode=ro", uri=True) as db, sqlite3.connect(target) as copy:
+    target = folder / f"anphuxanh-{SystemClock().now():%Y%m%d-%H%M%S-%f}.db"
+    # Only a whole copy gets a name that looks like one.
+    part = target.with_suffix(".part")
+    with (
+        contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as db,
+        contextlib.closing(sqlite3.connect(part)) as copy,
+    ):
+        os.chmod(part, 0o600)
         db.backup(copy)
-    os.chmod(target, 0o600)
+        copy.execute("PRAGMA journal_mode=DELETE")
+    part.rename(target)
     _say("backed_up", path=str(target))

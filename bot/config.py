@@ -387,9 +387,32 @@ class Settings(BaseSettings):
             raise ValueError("must be a web address") from None
         if parts.scheme not in ("http", "https") or not host:
             raise ValueError("must be a web address that begins with https://")
-        if parts.scheme == "http" and not _is_loopback(host):
+        # A Bot API server of one's own may stand in the same house; the public one never speaks plain http.
+        if parts.scheme == "http" and info.field_name != "telegram_api_url" and not _is_loopback(host):
             raise ValueError("must begin with https:// unless it points at this machine")
         return value.rstrip("/") if info.field_name == "telegram_api_url" else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.match(r"(postgresql\+asyncpg|sqlite\+aiosqlite)://", value.get_secret_value()):
+            raise ValueError("must begin with postgresql+asyncpg://")
+        return value
+
+    @field_validator("photo_store")
+    @classmethod
+    def _store(cls, value: str) -> str:
+        scheme, colon, _ = value.partition("://")
+        if colon and scheme not in ("file", "s3"):
+            raise ValueError("must be a folder, file:// or s3://")
+        return value
+
+    @field_validator("telegram_proxy")
+    @classmethod
+    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return value
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -1,5 +1,6 @@
 """The doors: webhooks (a body is stored before it is answered), health and metrics."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ log = structlog.get_logger()
 
 # Telegram's own server drops updates over 64 KiB (tdlib/telegram-bot-api, Client.cpp).
 BODY_MAX = 256 * 1024
+# Platforms wait two seconds (Zalo) to sixty (Telegram) for an answer.
+PATIENCE_S = 1.5
 SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
 
 
@@ -56,16 +59,23 @@ def application(look: Look) -> web.Application:
 
     async def readyz(_: web.Request) -> web.Response:
         try:
-            problems = (await look()).problems
+            async with asyncio.timeout(PATIENCE_S):
+                problems = (await look()).problems
         except Exception as error:
-            log.exception("not ready", action="not_ready")
+            log.error("not ready", action="not_ready", kind=type(error).__name__)
             problems = (f"database: {type(error).__name__}",)
         status = 503 if problems else 200
         return web.json_response({"ready": not problems, "problems": problems}, status=status)
 
     async def metrics(_: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                seen = await look()
+        except Exception as error:
+            log.error("no figures", action="not_ready", kind=type(error).__name__)
+            return web.Response(status=503)
         registry = CollectorRegistry()
-        registry.register(_Snapshot(await look()))
+        registry.register(_Snapshot(seen))
         return web.Response(body=generate_latest(registry), content_type="text/plain", charset="utf-8")
 
     app.router.add_get("/healthz", healthz)
@@ -102,23 +112,34 @@ def add_hook(app: web.Application, path: str, hook: Hook, inbox: Inbox) -> None:
     """Mount a webhook: 403 without the secret, 200 once stored or set aside, 503 if it cannot be."""
 
     async def post(request: web.Request) -> web.Response:
-        if not hook.verify(request.headers.get(SECRET_HEADER)):
+        told = request.headers.getall(SECRET_HEADER, ())
+        if not hook.verify(told[0] if len(told) == 1 else None):
             return web.Response(status=403)
         body = await request.read()
         try:
-            received = hook.receive(body)
-        except Malformed as error:
-            await inbox.set_aside_body(hook.name, body, str(error))
-            return web.Response()
-        try:
-            await inbox.take(hook.name, received)
-        except Exception:
+            async with asyncio.timeout(PATIENCE_S):
+                return _answered(await _stored(hook, inbox, body))
+        except Exception as error:
             # An honest "not now": the platform keeps it and comes again.
-            log.exception("could not store", action="store_failed", channel=hook.name)
+            kind = type(error).__name__
+            log.error("could not store", action="store_failed", channel=hook.name, kind=kind)
             return web.Response(status=503)
-        answer = hook.answer(received.raw)
-        if answer is None:
-            return web.Response()
-        return web.Response(text=json.dumps(answer), content_type="application/json")
 
     app.router.add_post(path, post)
+
+
+async def _stored(hook: Hook, inbox: Inbox, body: bytes) -> dict[str, str] | None:
+    """Store a body, or set it aside; returns what the platform may be told in return."""
+    try:
+        received = hook.receive(body)
+    except Malformed as error:
+        await inbox.set_aside_body(hook.name, body, str(error))
+        return None
+    await inbox.take(hook.name, received)
+    return hook.answer(received.raw)
+
+
+def _answered(answer: dict[str, str] | None) -> web.Response:
+    if answer is None:
+        return web.Response()
+    return web.Response(text=json.dumps(answer), content_type="application/json")

@@ -20,7 +20,8 @@ Work = Callable[[AsyncConnection], Awaitable[T]]
 
 # Beyond this a commit holds others up longer than it saves.
 WRITES_PER_COMMIT = 64
-BUSY_MS = 10_000
+# A platform waits two seconds for its answer: who cannot write by then says so.
+BUSY_MS = 1_200
 PG_TRIES = 5
 
 
@@ -87,6 +88,8 @@ class Database:
             self._committer.cancel()
             await asyncio.gather(self._committer, return_exceptions=True)
             self._committer = None
+        while not self._queue.empty():
+            self._queue.get_nowait()[1].cancel()
         await self._writer.dispose()
         await self._reader.dispose()
 
@@ -113,12 +116,16 @@ class Database:
                 raise
 
     async def _commit_together(self, jobs: list[tuple[Work[Any], asyncio.Future[Any]]]) -> None:
+        begun = False
         try:
             async with self._writer.begin() as conn:
+                begun = True
                 results = [await work(conn) for work, _ in jobs]
         except Exception as error:
-            if len(jobs) == 1:
-                _fail(jobs[0][1], error)
+            if len(jobs) == 1 or not begun:
+                # A database that cannot even begin is nobody's own fault, and trying alone only waits longer.
+                for _, done in jobs:
+                    _fail(done, error)
                 return
             # One of them spoilt the shared transaction: nothing was kept, so each tries alone.
             for job in jobs:

@@ -11,6 +11,7 @@ from storage.tables import InboxState, counters, inbox, sessions
 
 # The channel name of what the program tells itself (a photo is ready, a message was refused).
 INTERNAL = "internal"
+PIECE = 500
 # Written into the statement: a bound value would keep the database from using the partial index.
 NEW: sa.ColumnElement[int] = sa.literal_column(str(InboxState.NEW))
 QUARANTINED: sa.ColumnElement[int] = sa.literal_column(str(InboxState.QUARANTINED))
@@ -53,8 +54,14 @@ async def store(conn: AsyncConnection, arrivals: Sequence[Arrival]) -> int:
         }
         for a in arrivals
     ]
-    result = await conn.execute(insert(conn, inbox).on_conflict_do_nothing(), rows)
-    return max(result.rowcount, 0)
+    if conn.dialect.name == "sqlite":
+        return (await conn.execute(insert(conn, inbox).on_conflict_do_nothing(), rows)).rowcount
+    # PostgreSQL's driver does not count the rows of many statements: one statement, in pieces that fit it.
+    new = 0
+    for start in range(0, len(rows), PIECE):
+        statement = insert(conn, inbox).values(rows[start : start + PIECE])
+        new += (await conn.execute(statement.on_conflict_do_nothing())).rowcount
+    return new
 
 
 _COLUMNS = (inbox.c.id, inbox.c.channel, inbox.c.chat, inbox.c.raw, inbox.c.received_at, inbox.c.tries)

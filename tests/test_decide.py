@@ -418,9 +418,10 @@ def _fetched(session: Session) -> st.SearchStrategy[Event]:
     mine = [photo for draft in _drafts(session) for photo in draft.photos]
     photo = st.sampled_from([*mine, 10**6])
     problem = st.sampled_from([None, None, *PROBLEMS])
-    return st.builds(
+    ready = st.builds(
         lambda p, why, at: PhotoReady(p, why, *(at if why is None else ())), photo, problem, _gps
     )
+    return ready | ready | _links
 
 
 @st.composite
@@ -920,12 +921,33 @@ slow_is_fine = settings(
 )
 
 
-@settings(slow_is_fine, max_examples=150)
+@settings(slow_is_fine, max_examples=140)
 @given(st.data())
 def test_every_decision_keeps_the_rules(data: st.DataObject) -> None:
     for step in talks(data, 12):
         for rule in RULES:
             rule(step)
+
+
+@settings(slow_is_fine, max_examples=100)
+@given(st.data(), towns, st.sampled_from([None, "0", COMMUNE.policy_version]), st.booleans())
+def test_sending_any_whole_draft_keeps_the_rules(
+    data: st.DataObject, town: Town, consent: str | None, typed: bool
+) -> None:
+    """Every category, private or not, with whoever can hear."""
+    category = data.draw(st.sampled_from(sorted(COMMUNE.categories)))
+    told: dict[str, Any] = {"category": category, "unit": data.draw(st.sampled_from(VILLAGES))}
+    draft = replace(data.draw(drafts(_now())), **told, asked="summary")
+    draft = replace(draft, skipped=frozenset({"landmark", "photo", "hours"}))
+    address, session = Address("paper", ACCOUNTS[0]), Session(draft=draft)
+    event = Words("gửi") if typed else Pressed(f"send:{draft.id}")
+    incoming = Incoming(1, START, address, ACCOUNTS[0], event)
+    facts = data.draw(facts_for(incoming, session, town, consent, START))
+    decision = decide(incoming, session, facts, WORLD)
+    step = Step(incoming, session, facts, town, decision, _spoken(decision))
+    assert step.filed is not None
+    for rule in RULES:
+        rule(step)
 
 
 # What a single rule cannot see -----------------------------------------------------------------------

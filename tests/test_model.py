@@ -572,7 +572,7 @@ def test_nothing_is_lost_whatever_happens(sqlite_template: Path) -> None:
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=30,
+            max_examples=22,
             stateful_step_count=25,
             deadline=None,
             derandomize=True,
