@@ -239,7 +239,7 @@ class Player:
         for part in range(count):
             self.files += 1
             caption = (found["caption"] or "") if part == 0 else ""
-            file = FileRef(f"f{self.files}", as_file=found["kind"] == "tệp ảnh")
+            file = FileRef(f"f{self.files}", as_file=found["kind"] in ("tệp ảnh", "ảnh hỏng"))
             data = json.dumps(told).encode()
             await self._deliver(replace(deed, what=PhotoSent(file, caption, album), data=data))
             await self._settle()

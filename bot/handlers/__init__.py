@@ -250,8 +250,15 @@ def _complains(talk: Talk, found: Report, text: str) -> bool:
         return False
     if lexicon.meanings(text) & {"greeting", "thanks", "report", "lookup", "enough"}:
         return False
+    return _same_matter(talk, found, text)
+
+
+def _same_matter(talk: Talk, found: Report, text: str) -> bool:
+    """Words that name no other field and no other village may be about this report."""
+    lexicon = talk.world.lexicon
     matter, units = lexicon.sure(lexicon.categories(text)), lexicon.place(text).units
-    return matter in (None, found.category) and (not units or found.unit in units)
+    same = matter is None or talk.commune.categories[matter].field == found.field
+    return same and (not units or found.unit in units)
 
 
 def _judged_in_words(talk: Talk, text: str) -> Decision | None:
@@ -267,11 +274,10 @@ def _judged_in_words(talk: Talk, text: str) -> Decision | None:
         return duty.complain(about, closed[0], text, None) if told else duty.judge(about, "bad")
     if meanings & {"good", "yes", "done"}:
         return duty.judge(about, "good")
-    places = lexicon.place(text).units
-    same = lexicon.sure(lexicon.categories(text)) in (None, closed[0].category)
-    if lexicon.mentions(text, "good") and same and (not places or closed[0].unit in places):
+    same = _same_matter(talk, closed[0], text)
+    if lexicon.mentions(text, "good") and same:
         return duty.judge(about, "good")
-    if lexicon.mentions(text, "bad") and same and (not places or closed[0].unit in places):
+    if lexicon.mentions(text, "bad") and same:
         return duty.complain(about, closed[0], text, None)
     return None
 
