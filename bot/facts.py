@@ -12,6 +12,7 @@ from bot.core.events import Address, Incoming
 from bot.core.facts import Desk, Facts, Invite, Me, Needs, PhotoFact, Refusal, Role
 from bot.core.report import Report
 from storage import outbox, people, photos, reports
+from storage.tables import PhotoState
 
 OPEN_SHOWN = 6
 MINE_SHOWN = 5
@@ -126,7 +127,11 @@ def _as_report(row: sa.Row[Any], photo_count: int = 0) -> Report:
 
 async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
     found = await photos.find(conn, photo)
-    return None if found is None else PhotoFact(found.id, found.purpose, found.report)
+    return (
+        None
+        if found is None
+        else PhotoFact(found.id, found.purpose, found.report, found.state == PhotoState.READY)
+    )
 
 
 async def _refusal(conn: AsyncConnection, row: int) -> Refusal | None:

@@ -159,8 +159,8 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await _change(conn, one, effect, batch.now)
         case ShowPhotos():
             await _show_photos(conn, one, effect, batch)
-        case AttachPhotos(ids, report):
-            await photos.attach(conn, ids, report)
+        case AttachPhotos(ids, report, purpose):
+            await photos.attach(conn, ids, report, purpose)
         case FollowLink(url):
             row = {"id": one.incoming.id, "channel": here.channel, "chat": here.chat}
             await photos.follow(

@@ -42,8 +42,9 @@ async def keep(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None
     await conn.execute(sa.insert(photos), [dict(row) for row in rows])
 
 
-async def attach(conn: AsyncConnection, ids: Collection[int], report: int) -> None:
-    await conn.execute(sa.update(photos).where(photos.c.id.in_(ids)).values(report=report))
+async def attach(conn: AsyncConnection, ids: Collection[int], report: int, purpose: str = "before") -> None:
+    values = {"report": report, "purpose": purpose}
+    await conn.execute(sa.update(photos).where(photos.c.id.in_(ids)).values(**values))
 
 
 async def waiting(conn: AsyncConnection, now: int, lease: int, limit: int) -> list[Waiting]:

@@ -92,6 +92,7 @@ class AttachPhotos:
 
     photos: tuple[int, ...]
     report: int
+    purpose: str = "before"
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,11 +74,12 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFact:
-    """A fetched photo: `report` once it has one."""
+    """A photo: `report` once it has one, `ready` once it is clean."""
 
     id: int
     purpose: str
     report: int | None
+    ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)

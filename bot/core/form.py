@@ -47,8 +47,6 @@ def put_unit(draft: Draft, unit: str) -> Draft:
         outside=False,
         lat=draft.lat if same else None,
         lon=draft.lon if same else None,
-        # The old mark stood in the old village.
-        landmark=draft.landmark if same or draft.unit is None else "",
     )
 
 

@@ -25,7 +25,8 @@ class Draft:
     """A report being told: slots fill in any order. `id` is the inbox row that opened it (buttons carry it).
 
     `guesses` are categories to offer first; `units` villages that the words may mean;
-    `asked` is the question that stands open; `skipped` the optional slots the person let go.
+    `asked` is the question that stands open, `stuck` the one that an answer did not help;
+    `skipped` the optional slots the person let go.
     """
 
     id: int
@@ -45,7 +46,13 @@ class Draft:
     private: bool = False
     skipped: frozenset[str] = frozenset()
     asked: str | None = None
+    stuck: str | None = None
     nudged: bool = False
+
+    @property
+    def bare(self) -> bool:
+        """Nothing but photos yet."""
+        return self.category is None and not self.placed and not (self.words or self.landmark)
 
     @property
     def placed(self) -> bool:

@@ -178,6 +178,10 @@ class Lexicon:
         numbers = [word for word in text[:LONGEST].split() if word.isdecimal() and len(word) <= 5]
         return int(numbers[0]) if len(numbers) == 1 else None
 
+    def only_number(self, text: str) -> int | None:
+        """The number that a message is, with at most a word before it: "3", "ma 3"."""
+        return self.serial(text) if len(text.split()) <= 2 else None
+
     def outcome(self, text: str) -> str | None:
         """The outcome that a message records, by the lists `outcome_…`."""
         meant = [kind for kind in self.meanings(text) if kind.startswith(_OUTCOME)]

@@ -22,7 +22,7 @@ from bot.core.events import (
 )
 from bot.core.facts import Facts
 from bot.core.message import Button
-from bot.core.report import Report
+from bot.core.report import REOPEN_MS, Report
 from bot.core.session import COMPLAINT_FOR_MS, Session
 from bot.core.text import clean, fold
 from bot.handlers import duty, filing, join, lookup, report, start
@@ -35,7 +35,7 @@ DUTY_VERBS = ("take", "done", "out")
 JUDGING = ("good", "bad")
 FORM_VERBS = (
     *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),
-    "merge",
+    *("merge", "after", "again"),
 )
 # A code with so many other words tells something; with fewer it asks.
 TELLING_WORDS = 3
@@ -56,7 +56,10 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
         asks_village = session.draft is not None and session.draft.asked == "place"
         if asks_village or len(typed) > 2 or not 1 <= int(typed) <= len(choices):
             return incoming
-        return replace(incoming, event=Pressed(choices[int(typed) - 1].action))
+        action = choices[int(typed) - 1].action
+        # A slow answer to another question must not throw a report away, or hide it.
+        final = action.partition(":")[0] in ("cancel", "priv")
+        return incoming if final else replace(incoming, event=Pressed(action))
     if len(typed) > 40:
         return incoming
     folded = fold(typed)
@@ -183,13 +186,23 @@ def _command(talk: Talk, command: str) -> Decision:
 def _plain_words(talk: Talk, text: str) -> Decision:
     found, lexicon = talk.facts.report, talk.world.lexicon
     if found is not None and _complains(talk, found, text):
-        return duty.complain(talk, found, text, None)
+        return _answer_complaint(talk, found, text)
+    if talk.session.draft is not None and talk.session.draft.bare:
+        # Only a photo so far: it may go with a judgement of what was closed last.
+        judged = _judged_in_words(talk, text)
+        if judged is not None:
+            return duty.with_photos(talk, judged)
     if talk.session.draft is not None:
         if not text:
             return start.unsupported(talk, Unsupported("other"))
         return start.stop(talk) if _stops(talk, text) else report.words(talk, text)
     if lexicon.report_code(text) is not None:
         return _about_code(talk, text)
+    numbered = [r for r in talk.facts.mine if int(r.code.rpartition("-")[2]) == lexicon.only_number(text)]
+    if numbered:
+        return lookup.one(
+            Talk(talk.incoming, talk.session, replace(talk.facts, report=numbered[0]), talk.world)
+        )
     judged = _judged_in_words(talk, text)
     if judged is not None:
         return judged
@@ -234,11 +247,22 @@ def _stops(talk: Talk, text: str) -> bool:
 def _about_code(talk: Talk, text: str) -> Decision:
     """A code alone asks; with a sentence around it, it adds to that report or tells something new."""
     found = talk.facts.report
-    if len(fold(text).split()) < TELLING_WORDS + 3 or talk.world.lexicon.duty_verb(text):
+    lexicon = talk.world.lexicon
+    short = len(fold(text).split()) < TELLING_WORDS + 3
+    if short or lexicon.duty_verb(text) or lexicon.mentions(text, "asks_status"):
         return lookup.one(talk)
     if found is not None and found.person == talk.facts.me.person and found.is_open:
         return filing.add_words(talk, found, text)
     return report.words(talk, text) if report.tells_something(talk, text) else lookup.one(talk)
+
+
+def _answer_complaint(talk: Talk, found: Report, text: str) -> Decision:
+    """What was still wrong, or that it is right after all."""
+    lexicon = talk.world.lexicon
+    fine = "good" in lexicon.meanings(text) or lexicon.mentions(text, "good")
+    if fine and not lexicon.mentions(text, "but"):
+        return duty.judge(talk, "good")
+    return duty.complain(talk, found, text, None)
 
 
 def _complains(talk: Talk, found: Report, text: str) -> bool:
@@ -263,15 +287,19 @@ def _same_matter(talk: Talk, found: Report, text: str) -> bool:
 
 def _judged_in_words(talk: Talk, text: str) -> Decision | None:
     """ "Sạch rồi", "vẫn còn rác": the judgement of the report that was closed last, in words."""
-    closed = [r for r in talk.facts.mine if r.status == "resolved"]
     lexicon = talk.world.lexicon
-    if not closed:
+    closed = [r for r in talk.facts.mine if r.status in ("resolved", "confirmed")][:1]
+    if not closed or talk.now - (closed[0].closed_at or 0) > REOPEN_MS:
         return None
-    about = Talk(talk.incoming, talk.session, replace(talk.facts, report=closed[0]), talk.world)
+    about = talk.on(closed[0])
     meanings = lexicon.meanings(text)
     if "good" not in meanings and meanings & {"bad", "no"}:
         told = len(fold(text).split()) >= TELLING_WORDS
         return duty.complain(about, closed[0], text, None) if told else duty.judge(about, "bad")
+    if lexicon.mentions(text, "but") and (lexicon.mentions(text, "good") or meanings & {"good"}):
+        return duty.complain(about, closed[0], text, None)
+    if closed[0].status == "confirmed":
+        return None
     if meanings & {"good", "yes", "done"}:
         return duty.judge(about, "good")
     same = _same_matter(talk, closed[0], text)
@@ -299,9 +327,11 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
     verb = verb or (lexicon.duty_mention(text) if named or answers else None)
     if verb is None:
         return None
-    if named or answers or (closing is not None and verb == "done" and found is not None):
+    serial = lexicon.serial(text)
+    again = closing is not None and verb == "done" and serial is None and found is not None
+    if named or answers or again:
         return duty.press(talk, verb, "")
-    return duty.choose(talk, verb, lexicon.serial(text))
+    return duty.choose(talk, verb, serial)
 
 
 # Photos and news of our own ----------------------------------------------------------------------

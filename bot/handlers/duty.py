@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core import when
-from bot.core.effects import Change, Effect, Heard, KeepPhoto, Lane, Say, ShowPhotos, Unheard
+from bot.core.effects import AttachPhotos, Change, Effect, Heard, KeepPhoto, Lane, Say, ShowPhotos, Unheard
 from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Desk, Role
 from bot.core.report import (
@@ -18,15 +18,15 @@ from bot.core.report import (
     Report,
     may_follow,
 )
-from bot.core.session import FORWARDED_MAX, WORDS_MAX, Closing
+from bot.core.session import FORWARDED_MAX, WORDS_MAX, Closing, Draft
 from bot.core.text import clip, hide_phones
 from bot.handlers.filing import alert_words, ears_of
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
 NOTE_MAX = 300
 # In a room a photo that answers nothing counts as the after photo for so long.
-CLOSE_MS = 15 * 60 * 1000
-_DECISION = re.compile(r"(?:s\S\s+)?\d{1,6}\s*/\s*\S[\S ]{0,40}", re.IGNORECASE)
+CLOSE_MS = 3 * 60 * 1000
+_DECISION = re.compile(r"(?:s\S\s+)?\d{1,6}\s*/\s*[^\W\d][\S ]{0,40}", re.IGNORECASE)
 
 
 def rights_to(talk: Talk, report: Report) -> tuple[Role, ...]:
@@ -64,12 +64,15 @@ def _not_yours(talk: Talk, report: Report) -> Say:
 
 def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
     """A duty's word without a code: the only open report, or the one with that number, is meant."""
-    waiting = talk.facts.open_here
+    step = "take" if verb == "take" else "close"
+    waiting = tuple(r for r in talk.facts.open_here if may_follow(r.status, step))
+    own = tuple(r for r in waiting if r.taken_by == talk.facts.me.person)
+    if verb == "done" and len(own) == 1 and serial is None:
+        waiting = own
     numbered = [report for report in waiting if int(report.code.rpartition("-")[2]) == serial]
     match numbered or waiting:
         case (only,) | [only]:
-            about_it = replace(talk.facts, report=only)
-            return press(Talk(talk.incoming, talk.session, about_it, talk.world), verb, "")
+            return press(talk.on(only), verb, "")
         case () | []:
             return talk.stay(talk.answer("duty/none_open"))
         case several:
@@ -184,17 +187,71 @@ def photo_for(talk: Talk, photo: PhotoSent) -> Decision | None:
         # A photo in answer to the alert: that is what "done" looks like.
         return after_photo(talk, report, photo)
     owed = talk.session.owed(account, talk.now)
-    if owed is not None and owed.code == report.code and owed.step == "photo":
-        meant = not talk.here.group or talk.incoming.replied is not None or talk.now - owed.at <= CLOSE_MS
-        return after_photo(talk, report, photo) if meant else None
-    owing = [c for c in talk.session.closings if c.account == account and c.code == report.code]
-    if talk.world.lexicon.report_code(photo.caption) is not None and owing:
+    named = talk.world.lexicon.report_code(photo.caption) is not None
+    if named and rights_to(talk, report) and report.is_open:
         return after_photo(talk, report, photo)
+    if owed is not None and owed.code == report.code and owed.step == "photo":
+        return after_photo(talk, report, photo) if _means_closing(talk, owed, photo) else None
     before = talk.session.photographed(account, talk.now)
     if before is not None and before.code == report.code and not photo.caption and rights_to(talk, report):
         # The rest of the album: kept with the report, nothing more to say.
         return talk.stay(KeepPhoto(photo.file, purpose="after", report=report.id))
     return None
+
+
+def _means_closing(talk: Talk, owed: Closing, photo: PhotoSent) -> bool:
+    """Whether a photo that names nothing is the one that was asked for."""
+    if talk.here.group:
+        # Family pictures are shown round in rooms, too.
+        soon = talk.now - owed.at <= CLOSE_MS and not photo.caption
+        return soon or talk.world.lexicon.duty_mention(photo.caption) == "done"
+    draft = talk.session.draft
+    # An officer who is telling a report of their own answers the newest question.
+    return draft is None or draft.asked != "photo" or draft.touched_at <= owed.at
+
+
+def photos_may_mean(talk: Talk, draft: Draft) -> Say | None:
+    """A bare photo of somebody with one report in hand, or one just closed for them: asked about first."""
+    if not draft.bare or not draft.photos or "meant" in draft.skipped:
+        return None
+    mine = [r for r in talk.facts.open_here if r.taken_by == talk.facts.me.person]
+    if len(mine) == 1 and talk.facts.me.roles:
+        return talk.ask("duty/ask_photo_after", **about(mine[0], talk.commune), draft=draft.id)
+    closed = [r for r in talk.facts.mine if r.status == "resolved" and not _too_old(talk, r)]
+    if not closed:
+        return None
+    return talk.ask("resident/ask_photo_again", **about(closed[0], talk.commune), draft=draft.id)
+
+
+def photos_meant(talk: Talk, verb: str, draft: Draft) -> Decision:
+    """The answer: these photos show that it is done, or that it is not."""
+    report = talk.facts.report
+    if report is None:
+        return talk.stay(talk.answer("duty/unknown_code"))
+    if verb == "again":
+        if report.person != talk.facts.me.person:
+            return talk.stay(talk.answer("resident/unknown_code"))
+        return with_photos(talk, complain(talk, report, draft.words, None))
+    roles = rights_to(talk, report)
+    if not roles or not may_follow(report.status, "close"):
+        return talk.stay(_too_late(talk, report) if roles else _not_yours(talk, report))
+    attached = AttachPhotos(draft.photos, report.id, "after")
+    if talk.facts.photo is not None and talk.facts.photo.ready:
+        closed = close(talk, report, roles[0], "photo")
+        return Decision(replace(closed.session, draft=None), (attached, *closed.effects))
+    closing = Closing(report.code, talk.incoming.account, "checking", at=talk.now)
+    told = talk.answer("duty/after_got", code=report.code)
+    return talk.go(attached, told, draft=None, closings=talk.session.owing(closing))
+
+
+def with_photos(talk: Talk, decision: Decision) -> Decision:
+    """The draft's bare photos go with what was decided about a report."""
+    draft = talk.session.draft
+    changed = [e for e in decision.effects if isinstance(e, Change)]
+    if draft is None or not changed:
+        return decision
+    attached = AttachPhotos(draft.photos, changed[0].report)
+    return Decision(replace(decision.session, draft=None), (attached, *decision.effects))
 
 
 def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:

@@ -17,6 +17,8 @@ MARK_WORDS = 4
 CORRECTING = ("summary", "edit")
 _NUMBER = re.compile(r"(?:(?:thon|xom|lang|khu|doi) )?(?:so )?(\d{1,3})")
 
+_NAMED = re.compile(r"\b(?:thon|xom) (?:so )?(\d{1,3})\b")
+
 Heard = dict[str, Any]
 
 
@@ -99,16 +101,21 @@ def _take_place(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
     heard = talk.world.lexicon.place(text)
     units = heard.units or _numbered(talk, draft, text)
     draft = _take_units(talk, draft, units, got)
-    if draft.asked == "place" and not units and _no_such_village(talk, text):
+    if not units and draft.unit is None and _no_such_village(talk, text):
         got["no_village"] = len(talk.commune.villages)
-        return draft
+        if draft.asked == "place":
+            return draft
     return _take_landmark(talk, draft, text, heard.landmark, bool(units), got)
 
 
 def _take_units(talk: Talk, draft: Draft, units: tuple[str, ...], got: Heard) -> Draft:
     if len(units) == 1:
-        if draft.unit != units[0]:
-            got["village"] = talk.commune.units[units[0]].name
+        if draft.unit == units[0]:
+            return draft
+        got["village"] = talk.commune.units[units[0]].name
+        if draft.asked == "place" and draft.unit is not None:
+            # The place is told anew: the old mark stood in the old village.
+            draft = form.put_landmark(draft, "")
         return form.put_unit(draft, units[0])
     if units and (not draft.placed or draft.asked == "place"):
         return replace(draft, units=units)
@@ -121,6 +128,8 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
     if whole and not any(means(text, kind) for kind in ("no", "yes", "unsure", "enough", "send")):
         landmark = landmark or text
     replaces = draft.asked in ("landmark", "place") or _corrects_place(talk, draft, text, named)
+    if talk.world.lexicon.mentions(landmark, "no_mark"):
+        return draft
     if landmark and (not draft.landmark or replaces):
         if draft.asked in CORRECTING and fold(landmark) != fold(draft.landmark):
             got["landmark"] = True
@@ -150,5 +159,7 @@ def _numbered(talk: Talk, draft: Draft, text: str) -> tuple[str, ...]:
 
 
 def _no_such_village(talk: Talk, text: str) -> bool:
+    known = {unit.number for unit in talk.commune.villages}
     number = _village_number(text)
-    return number is not None and all(unit.number != number for unit in talk.commune.villages)
+    named = [int(found) for found in _NAMED.findall(fold(text))]
+    return (number is not None and number not in known) or any(n not in known for n in named)

@@ -29,7 +29,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             return _of_words(incoming, text, session, world)
         case PhotoSent(caption=caption):
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
-            return Needs(code=code, answered=incoming.replied, desk_of_report=True)
+            own = not incoming.address.group
+            return Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
         case Edited():
             return Needs(code=_in_progress(incoming, session), desk_of_report=True)
         case PhotoReady(photo=photo):
@@ -59,7 +60,12 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
     verb, _, rest = action.partition(":")
     if verb in ABOUT_A_REPORT:
         return Needs(code=rest.partition(":")[0], desk_of_report=True)
+    if verb in ("after", "again") and session.draft is not None and session.draft.photos:
+        code = rest.partition(":")[2]
+        return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
     match verb:
+        case "new":
+            return Needs(code=session.last, mine=True)
         case "mine":
             return Needs(mine=True)
         case "add":
@@ -99,5 +105,5 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         code=_in_progress(incoming, session),
         desk_of_report=True,
         open_here=incoming.address.group or bool(lexicon.duty_verb(text)),
-        mine=session.draft is None and not incoming.address.group,
+        mine=not incoming.address.group and (session.draft is None or session.draft.bare),
     )

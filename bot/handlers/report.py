@@ -10,7 +10,7 @@ from bot.core.events import PhotoReady, PhotoSent
 from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, LATER_MAX, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip, fold
-from bot.handlers import filing, start
+from bot.handlers import duty, filing, start
 from bot.handlers.listen import ANSWER_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
@@ -20,6 +20,7 @@ OPTIONAL = ("photo", "hours", "landmark")
 CHANGEABLE = ("category", "place", "photo", "words")
 BUTTONS_MAX = 5
 LIKELIEST_UNITS = 4
+SHORT_WORDS = 5
 
 
 def new_draft(talk: Talk) -> Draft:
@@ -55,6 +56,9 @@ def _ask_category(talk: Talk, draft: Draft, data: dict[str, Any]) -> Say:
     if draft.guesses:
         offered = [talk.commune.categories[guess] for guess in draft.guesses[:3]]
         return talk.ask("resident/ask_guess", **data, offered=_labels(offered))
+    meant = duty.photos_may_mean(talk, draft)
+    if meant is not None:
+        return meant
     fields, addable = _labels(talk.commune.fields.values()), filing.addable(talk)
     return talk.ask("resident/ask_category", **data, fields=fields, addable=addable)
 
@@ -82,6 +86,8 @@ def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
     draft = talk.session.draft
     if verb == "merge":
         return _merge(talk, draft_id)
+    if verb in ("after", "again") and draft is not None and str(draft.id) == draft_id:
+        return duty.photos_meant(talk, verb, draft)
     if draft is None or str(draft.id) != draft_id:
         return _stale(talk)
     match verb:
@@ -105,7 +111,7 @@ def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
         case "keep":
             return advance(talk, draft)
         case "kinds":
-            return advance(talk, replace(draft, guesses=()))
+            return advance(talk, form.skip(replace(draft, guesses=()), "meant"))
         case "priv":
             return advance(talk, replace(draft, private=not draft.private))
         case "add":
@@ -177,7 +183,9 @@ def _ask_again(talk: Talk, draft: Draft, slot: str) -> Decision:
 
 def cancel(talk: Talk) -> Decision:
     if talk.session.draft is None:
-        return talk.go(talk.answer("resident/nothing_to_cancel"), complaint=None)
+        filed = [report.code for report in talk.facts.mine if report.is_open][:1]
+        code = filed[0] if filed else ""
+        return talk.go(talk.answer("resident/nothing_to_cancel", code=code), complaint=None)
     return _next(talk, talk.go(talk.answer("resident/cancelled"), draft=None, complaint=None))
 
 
@@ -232,7 +240,9 @@ def retold(talk: Talk, draft: Draft, text: str) -> Decision:
     apart = _set_apart(talk, draft, kept, ())
     if apart is not None:
         return apart
+    before = draft
     draft, got = understand(talk, draft, kept)
+    draft = _unstick(talk, before, draft, got)
     effects: list[Effect] = []
     if len(text) > WORDS_MAX:
         effects.append(talk.answer("resident/too_long", limit=WORDS_MAX))
@@ -241,6 +251,23 @@ def retold(talk: Talk, draft: Draft, text: str) -> Decision:
         effects.append(FollowLink(link))
     # The link may tell the place in a moment: the question waits for it.
     return advance(talk, draft, *effects, wait_ms=WAIT_MS if link is not None else 0, **got)
+
+
+def _says_send(talk: Talk, text: str) -> bool:
+    """ "Ok gửi", "gửi giúp tôi nhé": a few words with "send" among them, that tell nothing else."""
+    lexicon = talk.world.lexicon
+    if len(text.split()) > SHORT_WORDS or not lexicon.mentions(text, "send"):
+        return False
+    other = lexicon.categories(text) or lexicon.place(text).units or lexicon.mentions(text, "not_duty")
+    return not other
+
+
+def _unstick(talk: Talk, before: Draft, draft: Draft, got: dict[str, Any]) -> Draft:
+    """An optional question that two answers in a row did not answer is let go."""
+    slot = before.asked
+    if slot not in OPTIONAL or got or form.next_slot(draft, talk.commune) != slot:
+        return replace(draft, stuck=None)
+    return form.skip(draft, slot) if draft.stuck == slot else replace(draft, stuck=slot)
 
 
 def _set_apart(
@@ -259,7 +286,9 @@ def _set_apart(
     if other.category is None or other.unit is None or not other.landmark:
         return None
     same_place = other.unit == draft.unit and fold(other.landmark) == fold(draft.landmark)
-    if same_place or (other.unit == draft.unit and other.category == draft.category):
+    alike = other.unit == draft.unit and other.category == draft.category
+    if same_place or (alike and not photos):
+        # Without a photo of its own, the same matter in the same village is the same story going on.
         return None
     name = talk.commune.categories[other.category].name
     village = talk.commune.units[other.unit].name
@@ -286,7 +315,7 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
     if complete and draft.asked in ("edit", *CHANGEABLE) and meanings & {"enough", "no", "yes", "send"}:
         return advance(talk, draft)
     if draft.asked == "summary":
-        if meanings & {"send", "yes", "done", "good"}:
+        if meanings & {"send", "yes", "done", "good"} or _says_send(talk, text):
             return _send(talk, draft)
         if meanings & {"edit", "no"}:
             return press(talk, "edit", str(draft.id), "")

@@ -47,6 +47,10 @@ class Talk:
     def now(self) -> int:
         return self.facts.now_ms
 
+    def on(self, report: Report) -> "Talk":
+        """The same talk about a report that was found among several."""
+        return replace(self, facts=replace(self.facts, report=report))
+
     def answer(self, message: str, **data: Any) -> Say:
         return Say(self.here, message, data)
 
