@@ -82,7 +82,7 @@ def build(
     for name, channel in by_name.items():
         deliveries[name] = Delivery(db, channel, files, clock, conversation.wake)
     fetching = Fetching(db, by_name, files, studio, follow, clock, conversation.wake)
-    reminders = Reminders(db, commune.office, clock, conversation.wake)
+    reminders = Reminders(db, commune.office, by_name, clock, conversation.wake)
     return Parts(Inbox(db, clock, conversation.wake), conversation, deliveries, fetching, reminders)
 
 
@@ -231,10 +231,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             _mount_page(app, webchat, parts, commune, settings)
         if telegram is not None and settings.telegram_webhook_url is not None:
             add_hook(app, "/telegram", telegram, parts.inbox)
-        loops = _loops(parts)
-        stack.push_async_callback(_stop, loops)
+        # Undone in the opposite order: the door closes, the loops finish what is in the air, channels last.
         for channel in channels:
             stack.push_async_callback(channel.stop)
+        stack.push_async_callback(_stop, _loops(parts))
         port = await _listen(stack, app, settings)
         for channel in channels:
             await channel.start()

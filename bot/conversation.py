@@ -113,7 +113,7 @@ class Conversation:
     async def _alone(self, row: Stored) -> bool:
         for _ in range(CONFLICTS):
             try:
-                await self._db.write(lambda conn: self._decide_rows(conn, [row]))
+                await self._db.write(lambda conn: self._decide_one(conn, row))
             except Conflict:
                 continue
             except Exception as error:
@@ -122,6 +122,11 @@ class Conversation:
             return True
         await self._failed(row, Conflict("too many"))
         return False
+
+    async def _decide_one(self, conn: AsyncConnection, row: Stored) -> None:
+        waiting = await inbox.one(conn, row)
+        if waiting is not None:
+            await self._decide_rows(conn, [waiting])
 
     async def _failed(self, row: Stored, error: Exception) -> None:
         # The kind only: an error's words may repeat what a person wrote.
@@ -179,7 +184,9 @@ class Conversation:
         """The next event of each chat. Two that concern one report do not share a round: one comes first."""
         asked = [read_press(chat.waiting[0], chat.session, chat.choices) for chat in turn.values()]
         need = [needs(i, c.session, self._world) for i, c in zip(asked, turn.values(), strict=True)]
-        found = await facts.gather(conn, list(zip(asked, need, strict=True)), self._world.commune.office, now)
+        found = await facts.gather(
+            conn, list(zip(asked, need, strict=True)), self._world.commune.office, self._channels, now
+        )
         concerned: set[int] = set()
         decided: list[tuple[_Chat, Incoming, str, Decision]] = []
         for incoming, chat, known in zip(asked, turn.values(), found, strict=True):

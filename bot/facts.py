@@ -1,6 +1,6 @@
 """What decisions need to know, read in the caller's transaction; many at once where it is asked often."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -21,15 +21,22 @@ _COLUMNS = [f.name for f in fields(Report) if f.name != "photos"]
 
 
 async def gather(
-    conn: AsyncConnection, asked: Sequence[tuple[Incoming, Needs]], office: str, now: datetime
+    conn: AsyncConnection,
+    asked: Sequence[tuple[Incoming, Needs]],
+    office: str,
+    channels: Container[str],
+    now: datetime,
 ) -> list[Facts]:
-    """The facts of each event, in order. Somebody never seen before is met on the way."""
+    """The facts of each event, in order. Somebody never seen before is met on the way.
+
+    Only who is on one of the running `channels` can hear: others would be told by nobody.
+    """
     who = await _meet(conn, [incoming for incoming, _ in asked], int(now.timestamp() * 1000))
     groups = {i.address.key for i, _ in asked if i.address.group}
     rooms = await people.unit_of_rooms(conn, groups) if groups else {}
     found = [await _one(conn, incoming, need, who, rooms, office) for incoming, need in asked]
     units = {unit for values in found for unit in values["units"]}
-    desks = await _desks(conn, units) if units else {}
+    desks = await _desks(conn, units, channels) if units else {}
     return [Facts(now=now, desks={u: desks[u] for u in values.pop("units")}, **values) for values in found]
 
 
@@ -74,14 +81,14 @@ async def _one(
         values["report"] = report
     if need.mine:
         rows = await reports.of_person(conn, me.person, MINE_SHOWN)
-        values["mine"] = tuple(_as_report(row) for row in rows)
+        values["mine"] = await _as_reports(conn, rows)
     if need.open_here:
         desks = {room} if room is not None else {role.unit for role in me.roles}
         rows = await reports.open_at(conn, desks, OPEN_SHOWN) if desks else []
-        values["open_here"] = tuple(_as_report(row) for row in rows)
+        values["open_here"] = await _as_reports(conn, rows)
     if need.unheard:
         rows = await reports.unheard(conn, UNHEARD_SHOWN)
-        values["unheard"] = tuple([_as_report(row, await photos.count_of(conn, row.id)) for row in rows])
+        values["unheard"] = await _as_reports(conn, rows)
     if need.invite is not None:
         values["invite"] = await _invite(conn, need.invite, incoming)
     if need.my_desks:
@@ -117,12 +124,17 @@ async def _report(
         row = await reports.by_id(conn, refusal.report)
     if row is None:
         return None
-    return _as_report(row, await photos.count_of(conn, row.id))
+    return (await _as_reports(conn, [row]))[0]
 
 
-def _as_report(row: sa.Row[Any], photo_count: int = 0) -> Report:
-    values = row._mapping
-    return Report(**{name: values[name] for name in _COLUMNS}, photos=photo_count)
+async def _as_reports(conn: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> tuple[Report, ...]:
+    if not rows:
+        return ()
+    counts = await photos.counts_of(conn, [row.id for row in rows])
+    return tuple(
+        Report(**{name: row._mapping[name] for name in _COLUMNS}, photos=counts.get(row.id, 0))
+        for row in rows
+    )
 
 
 async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
@@ -150,11 +162,13 @@ async def _invite(conn: AsyncConnection, digest: str, incoming: Incoming) -> Inv
     return Invite(digest, unit, role, not used and incoming.at.timestamp() * 1000 < expires)
 
 
-async def _desks(conn: AsyncConnection, units: set[str]) -> dict[str, Desk]:
+async def _desks(conn: AsyncConnection, units: set[str], channels: Container[str]) -> dict[str, Desk]:
     rooms: dict[str, list[Address]] = {unit: [] for unit in units}
     for unit, channel, chat in await people.rooms_of(conn, units):
-        rooms[unit].append(Address(channel, chat, group=True))
+        if channel in channels:
+            rooms[unit].append(Address(channel, chat, group=True))
     members: dict[str, list[Address]] = {unit: [] for unit in units}
     for unit, channel, chat in await people.ears_of(conn, units):
-        members[unit].append(Address(channel, chat))
+        if channel in channels:
+            members[unit].append(Address(channel, chat))
     return {unit: Desk(unit, tuple(rooms[unit]), tuple(members[unit])) for unit in units}

@@ -227,9 +227,11 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
     if kept is None:
         kept = batch.shown[report, show.purpose] = await photos.of_report(conn, report, show.purpose)
     ready = [photo for photo in kept if photo.state == PhotoState.READY and show.only in (None, photo.id)]
-    for photo in ready[: show.limit]:
+    # The newest after photo is the one that matters, and the first the reporter sent.
+    shown = ready[-show.limit :] if show.purpose == "after" else ready[: show.limit]
+    for photo in shown:
         row = _row(show.to, show.message, one.captions[show.message], batch.now)
-        key = f"{show.message}/{photo.id}/{show.to.key}"
+        key = f"{show.message}/{photo.id}/{show.to.key}/{one.incoming.id}"
         batch.promises.append(
             row | {"lane": int(Lane.PHOTO), "photo": photo.stored, "report": report, "key": key}
         )

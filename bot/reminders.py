@@ -1,7 +1,7 @@
 """The third loop: APScheduler says when to look; storage says what is due; what is due becomes an event."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -26,8 +26,16 @@ AGAIN_MS = 10 * 60 * 1000
 class Reminders:
     """Looks for drafts that lie open and for leases that ran out. `told` wakes whoever acts on it."""
 
-    def __init__(self, db: Database, office: str, clock: Clock, told: Callable[[], None]) -> None:
-        self._db, self._office, self._clock, self._told = db, office, clock, told
+    def __init__(
+        self,
+        db: Database,
+        office: str,
+        channels: Container[str],
+        clock: Clock,
+        told: Callable[[], None],
+    ) -> None:
+        self._db, self._office, self._channels = db, office, channels
+        self._clock, self._told = clock, told
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._looking = asyncio.Lock()
         self._looked_at = clock.monotonic()
@@ -69,8 +77,8 @@ class Reminders:
         if not waiting:
             return 0
         desks = {row.desk for row in waiting} | {self._office}
-        heard = {unit for unit, *_ in await people.rooms_of(conn, desks)}
-        heard |= {unit for unit, *_ in await people.ears_of(conn, desks)}
+        ears = [*await people.rooms_of(conn, desks), *await people.ears_of(conn, desks)]
+        heard = {unit for unit, channel, _ in ears if channel in self._channels}
         address, slot = Address("internal", "overlooked"), now // AGAIN_MS
         arrivals = [
             own_arrival(address, "", Overlooked(row.code), f"overlooked/{row.code}/{slot}", now)

@@ -86,6 +86,16 @@ async def waiting(conn: AsyncConnection, limit: int) -> list[Stored]:
     return [Stored(*row) for row in rows]
 
 
+async def one(conn: AsyncConnection, row: Stored) -> Stored | None:
+    """That event, if it still waits; its chat is locked against other processes first."""
+    if conn.dialect.name != "sqlite":
+        locking = sa.select(sessions.c.chat).where(sessions.c.chat == row.chat)
+        await conn.execute(locking.with_for_update())
+    query = sa.select(*_COLUMNS).where(inbox.c.id == row.id, inbox.c.state == NEW)
+    found = (await conn.execute(query)).first()
+    return None if found is None else Stored(*found)
+
+
 async def done(conn: AsyncConnection, ids: Sequence[int]) -> None:
     statement = sa.update(inbox).where(inbox.c.id.in_(ids)).values(state=InboxState.DONE)
     await conn.execute(statement)

@@ -104,11 +104,12 @@ async def of_report(conn: AsyncConnection, report: int, purpose: str) -> list[Ph
     return [Photo(*row) for row in await conn.execute(query.where(where).order_by(photos.c.id))]
 
 
-async def count_of(conn: AsyncConnection, report: int) -> int:
-    """How many usable or still expected photos the reporter gave."""
-    where = sa.and_(photos.c.report == report, photos.c.purpose == "before", photos.c.state != PhotoState.BAD)
-    query = sa.select(sa.func.count()).select_from(photos).where(where)
-    return int((await conn.execute(query)).scalar_one())
+async def counts_of(conn: AsyncConnection, reports: Collection[int]) -> dict[int, int]:
+    """How many usable or still expected photos the reporter gave, by report; none: not in it."""
+    query = sa.select(photos.c.report, sa.func.count()).where(
+        photos.c.report.in_(reports), photos.c.purpose == "before", photos.c.state != PhotoState.BAD
+    )
+    return {row[0]: row[1] for row in await conn.execute(query.group_by(photos.c.report))}
 
 
 async def follow(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:

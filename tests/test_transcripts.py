@@ -35,6 +35,7 @@ LEFT_OUT: dict[tuple[str, str], list[str]] = {
     ("webchat", "65-noi-chuyen-trong-nhom"): ["second speaker", "second speaker"],
     ("webchat", "66-mat-phong-giua-chung"): ["membership", "membership"],
     ("webchat", "67-khong-phai-cua-minh"): ["second speaker"],
+    ("webchat", "78-sua-tin-dang-viet"): ["edited"],
 }
 
 

@@ -14,7 +14,7 @@ def next_slot(draft: Draft, commune: Commune) -> str:
     """The first thing still missing; "summary" when the report can go."""
     if draft.category is None:
         return "category"
-    if not draft.placed:
+    if not draft.placed and not (draft.landmark and "place" in draft.skipped):
         return "place"
     if not draft.landmark and draft.lat is None and "landmark" not in draft.skipped:
         return "landmark"

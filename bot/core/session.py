@@ -55,6 +55,10 @@ class Draft:
         return self.category is None and not self.placed and not (self.words or self.landmark)
 
     @property
+    def bare_of_place(self) -> bool:
+        return not self.placed and not self.landmark
+
+    @property
     def placed(self) -> bool:
         return self.unit is not None or self.lat is not None
 

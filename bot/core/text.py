@@ -286,8 +286,8 @@ def clean(text: str) -> str:
     return compose(text.replace("\r\n", "\n").replace("\r", "\n").translate(_CLEANING))
 
 
-# Vietnamese telephone numbers, however they are spaced: a room never sees one.
-_PHONE: Final = re.compile(r"(?<![\w])(?:\+?84|0)(?:[ .-]?\d){8,10}(?!\w)", re.ASCII)
+# Vietnamese telephone and identity numbers, however they are spaced: a room never sees one.
+_PHONE: Final = re.compile(r"(?<![\w])(?:(?:\+?84|0)(?:[ .-]?\d){8,11}|\d{9,12})(?!\w)", re.ASCII)
 
 
 def hide_phones(text: str) -> str:

@@ -182,6 +182,14 @@ class Lexicon:
         """The number that a message is, with at most a word before it: "3", "ma 3"."""
         return self.serial(text) if len(text.split()) <= 2 else None
 
+    def only_of(self, text: str, kind: str, needed: str) -> bool:
+        """Whether a message is put together from one list alone, with a word of the list `needed` in it."""
+        said = _tokens(text)
+        covered = 0
+        for match in self._mentions[kind].find(said) if kind in self._mentions else ():
+            covered |= match.mask
+        return covered == (1 << len(said)) - 1 and self.mentions(text, needed)
+
     def outcome(self, text: str) -> str | None:
         """The outcome that a message records, by the lists `outcome_…`."""
         meant = [kind for kind in self.meanings(text) if kind.startswith(_OUTCOME)]

@@ -35,7 +35,7 @@ DUTY_VERBS = ("take", "done", "out")
 JUDGING = ("good", "bad")
 FORM_VERBS = (
     *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),
-    *("merge", "after", "again"),
+    *("merge", "after", "again", "nowhere"),
 )
 # A code with so many other words tells something; with fewer it asks.
 TELLING_WORDS = 3
@@ -217,7 +217,7 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return filing.add_words(talk, talk.facts.mine[0], text)
     if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
         return lookup.mine(talk)
-    if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"}:
+    if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"} or report.says_send(talk, text):
         return start.nod(talk, thanks="thanks" in meanings)
     if report.tells_something(talk, text):
         return report.words(talk, text)
@@ -270,6 +270,9 @@ def _complains(talk: Talk, found: Report, text: str) -> bool:
     session, lexicon = talk.session, talk.world.lexicon
     if session.complaint != found.code or found.person != talk.facts.me.person:
         return False
+    if session.draft is not None and session.draft.touched_at > session.complaint_at:
+        # A newer matter is being told: its questions are what is answered.
+        return False
     if talk.now - session.complaint_at > COMPLAINT_FOR_MS:
         return False
     if lexicon.meanings(text) & {"greeting", "thanks", "report", "lookup", "enough"}:
@@ -282,13 +285,17 @@ def _same_matter(talk: Talk, found: Report, text: str) -> bool:
     lexicon = talk.world.lexicon
     matter, units = lexicon.sure(lexicon.categories(text)), lexicon.place(text).units
     same = matter is None or talk.commune.categories[matter].field == found.field
-    return same and (not units or found.unit in units)
+    landmark = lexicon.place(text).landmark
+    elsewhere = bool(units and landmark) and fold(landmark) != fold(found.landmark)
+    return same and not elsewhere and (not units or found.unit in units)
 
 
 def _judged_in_words(talk: Talk, text: str) -> Decision | None:
     """ "Sạch rồi", "vẫn còn rác": the judgement of the report that was closed last, in words."""
     lexicon = talk.world.lexicon
-    closed = [r for r in talk.facts.mine if r.status in ("resolved", "confirmed")][:1]
+    finished = [r for r in talk.facts.mine if r.status in ("resolved", "confirmed")]
+    # The one just heard of, and one that still waits for a judgement before one that has it.
+    closed = sorted(finished, key=lambda r: (r.status != "resolved", -(r.closed_at or 0)))[:1]
     if not closed or talk.now - (closed[0].closed_at or 0) > REOPEN_MS:
         return None
     about = talk.on(closed[0])
@@ -341,7 +348,7 @@ def _edited(talk: Talk, text: str) -> Decision:
     if talk.here.group or not text:
         return talk.stay()
     if talk.session.draft is not None:
-        return report.retold(talk, talk.session.draft, text)
+        return report.retold(talk, talk.session.draft, text, edited=True)
     found = talk.facts.report
     if filing.may_add(talk) and found is not None and not found.words.endswith(text):
         return filing.add_words(talk, found, text)

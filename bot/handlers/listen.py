@@ -13,6 +13,7 @@ from bot.handlers.talk import Talk
 ANSWER_WORDS = 8
 HOURS_MAX = 200
 MARK_WORDS = 4
+NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
 # While these stand open, a clear word about the matter or the place corrects what was understood before.
 CORRECTING = ("summary", "edit")
 _NUMBER = re.compile(r"(?:(?:thon|xom|lang|khu|doi) )?(?:so )?(\d{1,3})")
@@ -62,6 +63,8 @@ def _is_story(talk: Talk, draft: Draft, text: str) -> bool:
 def _tells_hours(talk: Talk, text: str) -> bool:
     """At the question when it happens nearly everything is an answer; a correction is not."""
     lexicon = talk.world.lexicon
+    if any(letter.isdigit() for letter in text) and lexicon.mentions(text, "hour_words"):
+        return True
     return not (lexicon.place(text).units or lexicon.mentions(text, "edit") or lexicon.map_point(text))
 
 
@@ -124,8 +127,9 @@ def _take_units(talk: Talk, draft: Draft, units: tuple[str, ...], got: Heard) ->
 
 def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bool, got: Heard) -> Draft:
     means = talk.world.lexicon.means
-    whole = draft.asked == "landmark" or (draft.asked == "place" and not named)
-    if whole and not any(means(text, kind) for kind in ("no", "yes", "unsure", "enough", "send")):
+    whole = draft.asked == "landmark" or (draft.asked == "place" and not named and not draft.landmark)
+    empty = any(means(text, kind) for kind in NO_MARK) or talk.world.lexicon.mentions(text, "unsure")
+    if whole and not empty:
         landmark = landmark or text
     replaces = draft.asked in ("landmark", "place") or _corrects_place(talk, draft, text, named)
     if talk.world.lexicon.mentions(landmark, "no_mark"):

@@ -91,8 +91,11 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     code = lexicon.report_code(text)
     if code is not None:
         return Needs(code=code, desk_of_report=True)
-    if lexicon.command(text) == "ketnoi":
+    command = lexicon.command(text)
+    if command == "ketnoi":
         return Needs(unheard=True, my_desks=True)
+    if command in ("start", "trogiup") and lexicon.invite_code(text) is None:
+        return Needs()
     invite = lexicon.invite_code(text)
     if invite is not None:
         return Needs(invite=digest(invite), unheard=True)

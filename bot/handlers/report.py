@@ -18,9 +18,9 @@ from bot.handlers.talk import Decision, Talk, draft_words, heard
 WAIT_MS = 1000
 OPTIONAL = ("photo", "hours", "landmark")
 CHANGEABLE = ("category", "place", "photo", "words")
+ASKING_WORDS = 10
 BUTTONS_MAX = 5
 LIKELIEST_UNITS = 4
-SHORT_WORDS = 5
 
 
 def new_draft(talk: Talk) -> Draft:
@@ -75,7 +75,8 @@ def ask_unit(talk: Talk, draft: Draft, got: dict[str, Any]) -> Say:
     offered = [{"id": unit.id, "label": unit.name} for unit in likely]
     data = draft_words(draft, talk.commune) | {"got": got}
     listed = [{"number": unit.number, "name": unit.name} for unit in villages]
-    return talk.ask("resident/ask_unit", **data, offered=offered, listed=listed, unsure=bool(draft.units))
+    again = draft.stuck == "place"
+    return talk.ask("resident/ask_unit", **data, offered=offered, listed=listed, again=again)
 
 
 # Buttons -----------------------------------------------------------------------------------------
@@ -99,6 +100,8 @@ def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
             return _choose_unit(talk, draft, rest)
         case "us":
             return talk.go(ask_unit(talk, draft, heard({})), draft=replace(draft, asked="place"))
+        case "nowhere":
+            return advance(talk, form.skip(draft, "place"))
         case "map":
             return talk.stay(Say(talk.here, "resident/show_on_map", question=True))
         case "no":
@@ -199,7 +202,9 @@ def _next(talk: Talk, decision: Decision) -> Decision:
     if session.draft is not None or not session.later:
         return decision
     rest = Talk(talk.incoming, replace(session, later=session.later[1:]), talk.facts, talk.world)
-    asked = advance(rest, session.later[0], next=True, photos=len(session.later[0].photos))
+    first = session.later[0]
+    name = talk.commune.categories[first.category].name if first.category else ""
+    asked = advance(rest, first, next=name, photos=len(first.photos))
     return Decision(asked.session, (*decision.effects, *asked.effects))
 
 
@@ -234,12 +239,15 @@ def words(talk: Talk, text: str) -> Decision:
     return simple if simple is not None else retold(talk, draft, text)
 
 
-def retold(talk: Talk, draft: Draft, text: str) -> Decision:
+def retold(talk: Talk, draft: Draft, text: str, *, edited: bool = False) -> Decision:
     """Words that tell something, or an edited message: they fill slots and press nothing."""
     kept = clip(text, WORDS_MAX)
-    apart = _set_apart(talk, draft, kept, ())
+    apart = None if edited else _set_apart(talk, draft, kept, ())
     if apart is not None:
         return apart
+    if edited and draft.asked != "hours":
+        # The message was put right, not another one written: what it says now counts.
+        draft = replace(draft, asked="edit")
     before = draft
     draft, got = understand(talk, draft, kept)
     draft = _unstick(talk, before, draft, got)
@@ -253,18 +261,26 @@ def retold(talk: Talk, draft: Draft, text: str) -> Decision:
     return advance(talk, draft, *effects, wait_ms=WAIT_MS if link is not None else 0, **got)
 
 
-def _says_send(talk: Talk, text: str) -> bool:
-    """ "Ok gửi", "gửi giúp tôi nhé": a few words with "send" among them, that tell nothing else."""
-    lexicon = talk.world.lexicon
-    if len(text.split()) > SHORT_WORDS or not lexicon.mentions(text, "send"):
-        return False
-    other = lexicon.categories(text) or lexicon.place(text).units or lexicon.mentions(text, "not_duty")
-    return not other
+def _put_first(talk: Talk, draft: Draft, other: Draft, effects: tuple[Effect, ...]) -> Decision:
+    name = talk.commune.categories[draft.category].name if draft.category else ""
+    told = talk.answer("resident/set_behind", category=name)
+    rest = Talk(
+        talk.incoming, replace(talk.session, later=(*talk.session.later, draft)), talk.facts, talk.world
+    )
+    return advance(rest, other, *effects, told, photos=len(other.photos))
+
+
+def says_send(talk: Talk, text: str) -> bool:
+    """ "Ok gửi", "gửi giúp tôi nhé": "send" among words that say nothing else."""
+    return talk.world.lexicon.only_of(text, "send_filler", "send")
 
 
 def _unstick(talk: Talk, before: Draft, draft: Draft, got: dict[str, Any]) -> Draft:
     """An optional question that two answers in a row did not answer is let go."""
     slot = before.asked
+    if slot == "place" and not draft.placed:
+        # Whoever does not know the village may leave it to the office.
+        return replace(draft, stuck="place")
     if slot not in OPTIONAL or got or form.next_slot(draft, talk.commune) != slot:
         return replace(draft, stuck=None)
     return form.skip(draft, slot) if draft.stuck == slot else replace(draft, stuck=slot)
@@ -278,12 +294,17 @@ def _set_apart(
     People walk round, photograph three places, and press once at the end.
     """
     opened = talk.session.draft
-    if opened is None or draft.category is None or not draft.placed or draft.asked in ("hours", "words"):
+    if opened is None or draft.category is None or draft.asked in ("hours", "words"):
         return None
     if len(talk.session.later) >= LATER_MAX or talk.world.lexicon.mentions(text, "corrects"):
         return None
     other, _ = understand(talk, replace(new_draft(talk), photos=photos), text)
     if other.category is None or other.unit is None or not other.landmark:
+        return None
+    if draft.bare_of_place and other.category != draft.category:
+        # The first was never finished and the second is whole: it goes first, the other waits its turn.
+        return _put_first(talk, draft, other, effects)
+    if not draft.placed and other.category == draft.category:
         return None
     same_place = other.unit == draft.unit and fold(other.landmark) == fold(draft.landmark)
     alike = other.unit == draft.unit and other.category == draft.category
@@ -299,7 +320,7 @@ def _set_apart(
 def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
     """A message that answers the open question in a word, or is said beside it; None: it tells something."""
     meanings = talk.world.lexicon.meanings(text)
-    if "send" in meanings and draft.asked in OPTIONAL:
+    if draft.asked in OPTIONAL and ("send" in meanings or says_send(talk, text)):
         # "Gửi" while only extras are missing: the person has nothing more to give.
         return advance(talk, form.skip_all(draft))
     if draft.asked in OPTIONAL and meanings & {"skip_photo", "no", "unsure", "enough"}:
@@ -315,13 +336,15 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
     if complete and draft.asked in ("edit", *CHANGEABLE) and meanings & {"enough", "no", "yes", "send"}:
         return advance(talk, draft)
     if draft.asked == "summary":
-        if meanings & {"send", "yes", "done", "good"} or _says_send(talk, text):
+        if meanings & {"send", "yes", "done", "good"} or says_send(talk, text):
             return _send(talk, draft)
         if meanings & {"edit", "no"}:
             return press(talk, "edit", str(draft.id), "")
-    if "enough" in meanings:
+    if "enough" in meanings or talk.world.lexicon.mentions(text, "lets_go"):
         shown = draft_words(draft, talk.commune)
         return talk.stay(talk.ask("resident/ask_cancel", **shown))
+    if talk.world.lexicon.mentions(text, "asks_who") and len(text.split()) <= ASKING_WORDS:
+        return advance(talk, draft, secret=True)
     if meanings & {"thanks", "greeting", "send"} or talk.world.lexicon.mentions(text, "asks_status"):
         # Who thanks, greets or asks how it stands believes that it was sent: it was not.
         return advance(talk, draft, unsent=True, thanks="thanks" in meanings)

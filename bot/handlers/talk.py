@@ -128,7 +128,8 @@ _HEARD: dict[str, Any] = {
     "thanks": False,
     "landmark": False,
     "no_village": 0,
-    "next": False,
+    "next": "",
+    "secret": False,
     "kept": False,
 }
 
