@@ -63,5 +63,5 @@ async def test_a_report_goes_all_the_way(tmp_path: Path) -> None:
         await press(resident, "Được rồi")
         await hears(room, "được rồi")
         await page.reload()
-        await hears(phone(page, RESIDENT), "coi như xong")
+        await hears(phone(page, RESIDENT), "xong rồi ạ")
         await browser.close()

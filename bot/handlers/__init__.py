@@ -332,6 +332,9 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
         return duty.press(talk, verb, "") if verb and answers and talk.here.group else None
     named = lexicon.report_code(text) is not None
     verb = verb or (lexicon.duty_mention(text) if named or answers else None)
+    if verb is None and answers and not talk.here.group and found is not None:
+        # An answer to an alert that no word of duty is in: never a report of the officer's own.
+        return talk.stay(talk.answer("duty/help")) if duty.rights_to(talk, found) else None
     if verb is None:
         return None
     serial = lexicon.serial(text)

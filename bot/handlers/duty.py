@@ -14,6 +14,7 @@ from bot.core.report import (
     OUTCOMES,
     REOPEN_MS,
     REOPEN_TIMES,
+    RESOLVED,
     STEPS,
     Report,
     may_follow,
@@ -74,6 +75,10 @@ def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
         case (only,) | [only]:
             return press(talk.on(only), verb, "")
         case () | []:
+            closed = [r for r in talk.facts.mine if r.status == RESOLVED]
+            if verb == "done" and closed:
+                # A member who reported something themselves: this is their judgement.
+                return judge(talk.on(closed[0]), "good")
             return talk.stay(talk.answer("duty/none_open"))
         case several:
             shown = [about(report, talk.commune) for report in several[:5]]
