@@ -45,7 +45,7 @@ log = structlog.get_logger()
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Alerts and answers that wait longer than this mean that something is stuck.
 STUCK_S = 120.0
-STOP_S = 8.0
+STOP_S = 5.0
 
 
 @dataclass(slots=True)

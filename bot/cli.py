@@ -195,10 +195,14 @@ def doctor() -> None:
     settings = _settings()
     commune = _commune(settings)
 
+    telegram = settings.telegram_bot_token is not None
+
     async def work(db: Database) -> dict[str, Any]:
         async with db.read() as conn:
-            heard = {unit for unit, *_ in await people.rooms_of(conn, list(commune.units))}
-            heard |= {unit for unit, *_ in await people.ears_of(conn, list(commune.units))}
+            rooms = await people.rooms_of(conn, list(commune.units))
+            ears = [*rooms, *await people.ears_of(conn, list(commune.units))]
+            # The seats of the training page are nobody once a platform is set.
+            heard = {unit for unit, channel, _ in ears if not telegram or channel != "webchat"}
             return {
                 "deaf": [u.name for u in commune.units.values() if u.id not in heard],
                 "quarantined": await inbox.count_quarantined(conn),
@@ -207,7 +211,6 @@ def doctor() -> None:
 
     found = _with_database(settings, work)
     stand_ins = [unit.name for unit in commune.units.values() if unit.stand_in]
-    telegram = settings.telegram_bot_token is not None
     _say("doctor", stand_ins=stand_ins, telegram=telegram, **found)
     if stand_ins or found["deaf"]:
         raise typer.Exit(1)

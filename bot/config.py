@@ -93,7 +93,6 @@ class _Field(_Table):
 class _Policy(_Table):
     version: Text = "1"
     contact: str = ""
-    months: Annotated[int, Limit(gt=0)] = 24
 
 
 class _Commune(_Table):
@@ -276,7 +275,6 @@ def _commune(raw: _Commune) -> Commune:
         words={kind: tuple(words) for kind, words in raw.words.items()},
         policy_version=raw.policy.version,
         policy_contact=raw.policy.contact,
-        policy_months=raw.policy.months,
         landmarks=tuple(raw.landmarks),
     )
 

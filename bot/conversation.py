@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import facts, perform
 from bot.channels.base import Channel, Malformed, Parsed
 from bot.clock import Clock
+from bot.core import form
 from bot.core import session as talk
 from bot.core.effects import FileReport, FollowLink, KeepPhoto, Say, ShowPhotos
 from bot.core.events import Incoming
@@ -32,6 +34,10 @@ BATCH = 64
 TRIES = 3
 CONFLICTS = 8
 IDLE_LOOK_S = 5.0
+# What rings within a few milliseconds shares one transaction.
+GATHER_S = 0.004
+# A full disk or a database that is away is not the event's fault: it waits, and is not counted against it.
+SURROUNDINGS = (OperationalError, InterfaceError, InternalError, OSError)
 
 
 @dataclass(slots=True)
@@ -82,6 +88,7 @@ class Conversation:
         try:
             async with asyncio.timeout(IDLE_LOOK_S):
                 await self._bell.wait()
+                await asyncio.sleep(GATHER_S)
         except TimeoutError:
             return
 
@@ -116,11 +123,13 @@ class Conversation:
                 await self._db.write(lambda conn: self._decide_one(conn, row))
             except Conflict:
                 continue
+            except SURROUNDINGS:
+                raise
             except Exception as error:
                 await self._failed(row, error)
                 return False
             return True
-        await self._failed(row, Conflict("too many"))
+        # Always somebody else first: its turn comes again with the next look.
         return False
 
     async def _decide_one(self, conn: AsyncConnection, row: Stored) -> None:
@@ -176,7 +185,8 @@ class Conversation:
             key = parsed.address.key
             if key not in chats:
                 offered = perform.as_buttons(choices.get(key, "[]"))
-                chats[key] = _Chat(talk.load(states.get(key, "{}")), offered)
+                session = form.fitted(talk.load(states.get(key, "{}")), self._world.commune)
+                chats[key] = _Chat(session, offered)
             chats[key].waiting.append(_incoming(row, parsed))
         return chats
 

@@ -35,13 +35,18 @@ from storage.tables import OutboxState
 log = structlog.get_logger()
 
 IN_FLIGHT = 64
-LEASE_MS = 30_000
+LEASE_MS = 15_000
 # Lanes whose messages must not double: marked before they are sent.
 ONCE = (int(Lane.REMINDER),)
 BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 300.0
+# When the platform is back, an alert must not sit out a long pause.
+ALERT_BACKOFF_MAX_S = 10.0
+PHOTO_TRIES = 20
 UNAUTHORIZED_REST_S = 60.0
 IDLE_LOOK_S = 5.0
 TIDY_S = 300.0
+# What rings within a few milliseconds shares one look at the database.
+GATHER_S = 0.004
 
 
 @dataclass(slots=True)
@@ -132,7 +137,6 @@ class _State:
     resting: dict[str, float] = field(default_factory=dict)
     marks: list[dict[str, Any]] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
-    troubles: int = 0
     unauthorized: bool = False
     tidy_at: float = 0.0
 
@@ -175,6 +179,7 @@ class Delivery:
         try:
             async with asyncio.timeout(seconds):
                 await self._bell.wait()
+                await asyncio.sleep(GATHER_S)
         except TimeoutError:
             return
 
@@ -263,13 +268,10 @@ class Delivery:
         return max(0.001, min(waits))
 
     async def _next_due(self) -> float:
+        now = self._clock.ms()
         async with self._db.read() as conn:
-            due = await outbox.next_due(conn, self._channel.name)
-        if due is None:
-            return IDLE_LOOK_S
-        left = (due - self._clock.ms()) / 1000
-        # Due already but passed over: its chat's own wait decides, not this one.
-        return left if left > 0 else IDLE_LOOK_S
+            due = await outbox.next_due(conn, self._channel.name, now)
+        return IDLE_LOOK_S if due is None else (due - now) / 1000
 
     async def _write_marks(self) -> None:
         marks, self._state.marks = self._state.marks, []
@@ -301,13 +303,15 @@ class Delivery:
             photo = await self._files.get(row.photo) if row.photo is not None else None
         except FileNotFoundError:
             return Refused("rejected", "the photo is not in the store")
+        except OSError as error:
+            return Failed(type(error).__name__, delivered_maybe=False)
         return await self._channel.send(Address(row.channel, row.chat, row.grouped), message, photo, row.id)
 
     async def _settle_one(self, row: Row, outcome: Outcome) -> None:
         state = self._state
         match outcome:
             case Sent(message):
-                state.troubles, state.unauthorized = 0, False
+                state.unauthorized = False
                 self.sent += 1
                 self._mark(row, OutboxState.SENT, sent=self._clock.ms(), platform=message)
             case Flood(seconds):
@@ -336,12 +340,13 @@ class Delivery:
         if row.lane in ONCE and delivered_maybe:
             self._mark(row, OutboxState.UNKNOWN, why=problem)
             return
-        state = self._state
-        state.troubles += 1
-        seconds = min(BACKOFF_MAX_S, BACKOFF_FIRST_S * 2 ** min(row.tries - 1, 10))
+        if row.lane == Lane.PHOTO and row.tries >= PHOTO_TRIES:
+            self._mark(row, OutboxState.REFUSED, why=problem)
+            return
+        # What was promised to the chat later waits behind it (outbox.claim), but for higher lanes.
+        longest = BACKOFF_MAX_S if row.lane in (Lane.PHOTO, Lane.REMINDER) else ALERT_BACKOFF_MAX_S
+        seconds = min(longest, BACKOFF_FIRST_S * 2 ** min(row.tries - 1, 10))
         seconds *= random.uniform(0.5, 1.0)  # noqa: S311
-        # The chat rests too, so that what was promised later does not overtake it.
-        state.resting[row.chat] = self._clock.monotonic() + seconds
         self._mark(row, OutboxState.DUE, due=self._clock.ms() + int(seconds * 1000), why=problem)
         log.warning("not sent", action="retry", channel=row.channel, row=row.id, problem=problem)
 
@@ -358,7 +363,8 @@ class Delivery:
         address = Address(row.channel, row.chat, row.grouped)
         self._mark(row, OutboxState.DUE, untried=1, why="moved")
         await self._write_marks()
-        key = f"moved/{row.channel}/{row.chat}/{chat}"
+        # One event a message: also what is promised to the old id after the move finds its way.
+        key = f"moved/{row.id}/{chat}"
         await tell_self(self._db, [own_arrival(address, "", Moved(chat), key, self._clock.ms())])
         self._state.resting[row.chat] = self._clock.monotonic() + 1.0
         self._told()

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.core.events import Address, Incoming
+from bot.core.events import Address, Incoming, Left
 from bot.core.facts import Desk, Facts, Invite, Me, Needs, PhotoFact, Refusal, Role
 from bot.core.report import Report
 from storage import outbox, people, photos, reports
@@ -57,8 +57,11 @@ async def _meet(
 
 
 def _is_news(known: people.Known | None, incoming: Incoming) -> bool:
-    """Somebody new, or somebody only seen in a group so far who now writes in private."""
-    return known is None or (known.chat is None and not incoming.address.group)
+    """Somebody new, or somebody we thought out of reach who now writes in private."""
+    if known is None:
+        return True
+    private = not incoming.address.group and not isinstance(incoming.event, Left)
+    return private and (known.chat is None or not known.reachable)
 
 
 async def _one(

@@ -227,11 +227,14 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
     if kept is None:
         kept = batch.shown[report, show.purpose] = await photos.of_report(conn, report, show.purpose)
     ready = [photo for photo in kept if photo.state == PhotoState.READY and show.only in (None, photo.id)]
+    if show.only is not None and len([p for p in kept if p.state == PhotoState.READY]) > show.limit:
+        # All are kept; the desk is sent the first few.
+        return
     # The newest after photo is the one that matters, and the first the reporter sent.
     shown = ready[-show.limit :] if show.purpose == "after" else ready[: show.limit]
     for photo in shown:
         row = _row(show.to, show.message, one.captions[show.message], batch.now)
-        key = f"{show.message}/{photo.id}/{show.to.key}/{one.incoming.id}"
+        key = f"{show.message}/{photo.id}/{show.to.key}/{show.round}"
         batch.promises.append(
             row | {"lane": int(Lane.PHOTO), "photo": photo.stored, "report": report, "key": key}
         )
@@ -281,5 +284,6 @@ def as_buttons(text: str) -> tuple[Button, ...]:
 
 async def _relocate(conn: AsyncConnection, here: Address, chat: str) -> None:
     await people.move_room(conn, here.channel, here.chat, chat)
+    await photos.move_chat(conn, here.channel, here.chat, chat)
     await sessions.move(conn, here.key, f"{here.channel}:{chat}")
     await outbox.move_chat(conn, here.channel, here.chat, chat)

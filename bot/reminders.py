@@ -15,7 +15,7 @@ from storage.database import Database
 
 log = structlog.get_logger()
 
-LOOK_S = 20
+LOOK_S = 5
 # After the clock jumps back an interval job is silent for that long: this look goes by monotonic time.
 FALLBACK_LOOK_S = 60.0
 AT_ONCE = 500

@@ -49,8 +49,8 @@ class Database:
         return cls(f"sqlite+aiosqlite:///{folder / 'anphuxanh.db'}")
 
     def _sqlite_engines(self) -> tuple[AsyncEngine, AsyncEngine]:
-        writer = create_async_engine(self.url, poolclass=StaticPool)
-        reader = create_async_engine(self.url, pool_size=4, max_overflow=4)
+        writer = create_async_engine(self.url, poolclass=StaticPool, hide_parameters=True)
+        reader = create_async_engine(self.url, pool_size=4, max_overflow=4, hide_parameters=True)
         # FULL: with NORMAL a 200 is answered before anything is on disk.
         pragmas = f"PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA busy_timeout={BUSY_MS};"
         pragmas += "PRAGMA foreign_keys=ON;PRAGMA cache_size=-16384;PRAGMA temp_store=MEMORY;"
@@ -62,7 +62,17 @@ class Database:
         return writer, reader
 
     def _postgres_engine(self) -> tuple[AsyncEngine, AsyncEngine]:
-        engine = create_async_engine(self.url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        # A worker that froze in the middle of a transaction must not hold the others for ever.
+        limits = {"lock_timeout": "5s", "idle_in_transaction_session_timeout": "15s"}
+        engine = create_async_engine(
+            self.url,
+            pool_size=8,
+            max_overflow=8,
+            pool_pre_ping=True,
+            # What people wrote must not appear in a log because a statement failed.
+            hide_parameters=True,
+            connect_args={"server_settings": limits},
+        )
         return engine, engine
 
     @property
@@ -145,7 +155,7 @@ def _worth_another_try(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return True
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    return code in {"40001", "40P01"} or (isinstance(error, IntegrityError) and code == "23505")
+    return code in {"40001", "40P01", "55P03"} or (isinstance(error, IntegrityError) and code == "23505")
 
 
 def _on_connect(engine: AsyncEngine, pragmas: str) -> None:

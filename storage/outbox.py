@@ -10,6 +10,8 @@ from storage.database import insert
 from storage.tables import OutboxState, outbox
 
 Row = sa.Row[Any]
+# Clocks of several machines differ by less.
+FUTURE_MS = 60_000
 # Written into the statement: a bound value would keep the database from using the partial index.
 DUE: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.DUE))
 SENDING: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.SENDING))
@@ -55,7 +57,11 @@ _BEFORE = sa.exists().where(
         _earlier.c.state == SENDING,
         sa.and_(
             # One that was tried and waits to be tried again still comes first.
-            sa.or_(_earlier.c.due_at <= sa.bindparam("now"), _earlier.c.tries > 0),
+            sa.or_(
+                _earlier.c.due_at <= sa.bindparam("now"),
+                _earlier.c.tries > 0,
+                _earlier.c.made_at > sa.bindparam("future"),
+            ),
             sa.tuple_(_earlier.c.lane, _earlier.c.id) < sa.tuple_(outbox.c.lane, outbox.c.id),
         ),
     ),
@@ -63,7 +69,9 @@ _BEFORE = sa.exists().where(
 _FIRST = (
     sa.select(outbox.c.id)
     .where(outbox.c.channel == sa.bindparam("of_channel"), outbox.c.state == DUE)
-    .where(outbox.c.due_at <= sa.bindparam("now"), sa.not_(_BEFORE))
+    # Made in what is now the future: the clock was set back, and what was due then is due now.
+    .where(sa.or_(outbox.c.due_at <= sa.bindparam("now"), outbox.c.made_at > sa.bindparam("future")))
+    .where(sa.not_(_BEFORE))
     .where(outbox.c.chat.not_in(sa.bindparam("resting", expanding=True)))
     .order_by(outbox.c.lane, outbox.c.id)
     .limit(sa.bindparam("most", type_=sa.Integer))
@@ -98,7 +106,7 @@ async def claim(
 
     Messages of `once_lanes` are marked before they are sent: as UNKNOWN, until the platform has answered.
     """
-    given = {"of_channel": channel, "now": now, "lease": lease, "most": limit}
+    given = {"of_channel": channel, "now": now, "future": now + FUTURE_MS, "lease": lease, "most": limit}
     rows = await conn.execute(_CLAIM, given | {"resting": list(resting), "once": list(once_lanes)})
     return sorted(rows, key=lambda row: (row.lane, row.id))
 
@@ -131,8 +139,11 @@ async def release(conn: AsyncConnection, before: int) -> int:
     return (await conn.execute(statement)).rowcount
 
 
-async def next_due(conn: AsyncConnection, channel: str) -> int | None:
-    query = sa.select(sa.func.min(outbox.c.due_at)).where(outbox.c.channel == channel, outbox.c.state == DUE)
+async def next_due(conn: AsyncConnection, channel: str, now: int) -> int | None:
+    """When the next message comes due; those due already wait for something else."""
+    query = sa.select(sa.func.min(outbox.c.due_at)).where(
+        outbox.c.channel == channel, outbox.c.state == DUE, outbox.c.due_at > now
+    )
     due: int | None = (await conn.execute(query)).scalar()
     return due
 

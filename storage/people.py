@@ -16,6 +16,7 @@ class Known:
 
     person: str
     chat: str | None
+    reachable: bool
     consent: str | None
     roles: tuple[tuple[str, str, str], ...]
 
@@ -36,6 +37,7 @@ _KNOWN = (
         accounts.c.account,
         accounts.c.person,
         accounts.c.chat,
+        accounts.c.reachable,
         people.c.consent_version,
         members.c.unit,
         members.c.role,
@@ -64,7 +66,9 @@ async def known(conn: AsyncConnection, who: Iterable[tuple[str, str]]) -> dict[t
             roles = before.roles if before else ()
             if row.unit is not None:
                 roles = (*roles, (row.unit, row.role, row.name))
-            found[channel, row.account] = Known(row.person, row.chat, row.consent_version, roles)
+            found[channel, row.account] = Known(
+                row.person, row.chat, row.reachable, row.consent_version, roles
+            )
     return found
 
 
@@ -79,8 +83,11 @@ async def meet(conn: AsyncConnection, newcomers: Sequence[tuple[str, str, str | 
     statement = insert(conn, accounts)
     # Somebody first seen in a group becomes reachable with the first private message.
     chat = sa.func.coalesce(statement.excluded.chat, accounts.c.chat)
+    # Who writes in private can be written to, whatever was known before.
+    reachable = sa.or_(accounts.c.reachable, statement.excluded.chat.is_not(None))
+    again = {"chat": chat, "reachable": reachable}
     await conn.execute(
-        statement.on_conflict_do_update(index_elements=["channel", "account"], set_={"chat": chat}), rows
+        statement.on_conflict_do_update(index_elements=["channel", "account"], set_=again), rows
     )
 
 
@@ -131,6 +138,10 @@ async def unbind(conn: AsyncConnection, chat: str) -> None:
 
 async def move_room(conn: AsyncConnection, channel: str, old: str, new: str) -> None:
     values = {"chat": f"{channel}:{new}", "address": new}
+    found = await conn.execute(sa.select(rooms.c.chat).where(rooms.c.chat == f"{channel}:{old}"))
+    if found.first() is None:
+        # The platform tells of a move more than once: it was followed before.
+        return
     await unbind(conn, f"{channel}:{new}")
     await conn.execute(sa.update(rooms).where(rooms.c.chat == f"{channel}:{old}").values(**values))
 

@@ -47,6 +47,12 @@ async def attach(conn: AsyncConnection, ids: Collection[int], report: int, purpo
     await conn.execute(sa.update(photos).where(photos.c.id.in_(ids)).values(**values))
 
 
+async def move_chat(conn: AsyncConnection, channel: str, old: str, new: str) -> None:
+    """What is still being fetched for a chat comes back under its new identity."""
+    where = sa.and_(photos.c.channel == channel, photos.c.chat == old, photos.c.state == WAITING)
+    await conn.execute(sa.update(photos).where(where).values(chat=new))
+
+
 async def waiting(conn: AsyncConnection, now: int, lease: int, limit: int) -> list[Waiting]:
     """Claim photos to fetch until `lease` (ms): whoever dies with them lets them come up again then."""
     due = sa.select(photos.c.id).where(photos.c.state == WAITING, photos.c.due_at <= now)

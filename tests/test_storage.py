@@ -260,8 +260,8 @@ async def test_not_before_it_is_due(database: Database) -> None:
     await promise(database, promised("later", due=11), promised("now", due=10))
     assert await claim(database, now=10) == ["now"]
     async with database.read() as conn:
-        assert await outbox.next_due(conn, "t") == 11
-        assert await outbox.next_due(conn, "z") is None
+        assert await outbox.next_due(conn, "t", 0) == 11
+        assert await outbox.next_due(conn, "z", 0) is None
 
 
 async def test_resting_chats_and_other_channels_are_passed_over(database: Database) -> None:
@@ -379,7 +379,7 @@ async def test_somebody_is_met_once(database: Database, second: Database) -> Non
     assert await known(database, "1") is None
     await asyncio.gather(*(met(db, "1", "2") for db in (database, second) * 3))
     found = await known(database, "1")
-    assert found == people.Known("t:1", "private", None, ())
+    assert found == people.Known("t:1", "private", True, None, ())
     assert len(await rows_of(database, people_table)) == 2
 
 
@@ -702,7 +702,7 @@ INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "claim, earlier": ("ix_outbox_chat_open", lambda c: outbox.claim(c, "t", 1, 2, 64)),
     "supersede": ("ix_outbox_chat_open", lambda c: outbox.supersede(c, [("t", "a")])),
     "release": ("ix_outbox_sending", lambda c: outbox.release(c, 9)),
-    "next_due": ("ix_outbox_due", lambda c: outbox.next_due(c, "t")),
+    "next_due": ("ix_outbox_due", lambda c: outbox.next_due(c, "t", 0)),
     "depth": ("ix_outbox_", outbox.depth),
     "count_unknown": ("ix_outbox_unknown", outbox.count_unknown),
     "by_message": ("ix_outbox_answered", lambda c: reports.by_message(c, "t", "a", "m")),

@@ -608,10 +608,11 @@ async def test_health_and_figures(slow_bot: Bot) -> None:
     }
     bot.platform.faults.append(Fault(method="sendmessage", count=1, status=429, body=wait))
     await bot.post(words(7, "/start"))
+    await bot.until(lambda: len(bot.platform.heard) == 1)
+    await shown(bot, "platform_429_total 1.0")
     await bot.post(b"{")
     await bot.post(update := words(8, "/start"))
     await bot.post(update)
-    await bot.until(lambda: len(bot.platform.heard) == 1)
     status, metrics = await shown(bot, 'outbox_depth{lane="answer"} 2.0')
     assert status == 200
     for name, value in (("updates_total", 3), ("duplicates_total", 1), ("quarantined_total", 1)):

@@ -84,12 +84,23 @@ class Commune:
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     policy_version: str = "1"
     policy_contact: str = ""
-    policy_months: int = 24
     landmarks: tuple[str, ...] = ()
 
     @property
     def villages(self) -> tuple[Unit, ...]:
         return tuple(unit for unit in self.units.values() if unit.kind == "village")
+
+    def category(self, name: str) -> Category:
+        """A category by its id; one that is gone, but that old reports still have, by its id alone."""
+        return self.categories.get(name) or Category(name, "", name, name, ())
+
+    def unit(self, name: str) -> Unit:
+        """A unit by its id; one that is gone by its id alone."""
+        return self.units.get(name) or Unit(name, "", name)
+
+    def field(self, name: str) -> Field:
+        """A field by its id; for one that is gone, the office's own pace."""
+        return self.fields.get(name) or Field(name, name, name, self.office, (), ack_hours=24, fix_days=5)
 
     def desk_of(self, category: Category, village: str | None) -> str:
         """The unit that deals with it; the office when the village is not known."""

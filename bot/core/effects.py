@@ -41,7 +41,11 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class ShowPhotos:
-    """Promise the clean photos of a report (None: the one filed by this decision), one row each."""
+    """Promise the clean photos of a report (None: the one filed by this decision), one row each.
+
+    At most `limit`; `only` that one, if it is among the first `limit` that are clean. The same photo goes to
+    the same place once a `round`: reopened reports show theirs again.
+    """
 
     to: Address
     message: str
@@ -50,6 +54,7 @@ class ShowPhotos:
     purpose: str
     limit: int
     only: int | None = None
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)

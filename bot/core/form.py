@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.core.commune import Commune, Point
 from bot.core.places import village_at
-from bot.core.session import LANDMARK_MAX, PHOTOS_MAX, WORDS_MAX, Draft
+from bot.core.session import LANDMARK_MAX, PHOTOS_MAX, WORDS_MAX, Draft, Session
 from bot.core.text import clip
 
 ORDER = "order"
@@ -71,6 +71,25 @@ def put_photo(draft: Draft, photo: int) -> Draft:
     if photo in draft.photos or len(draft.photos) >= PHOTOS_MAX:
         return draft
     return replace(draft, photos=(*draft.photos, photo))
+
+
+def fitted(session: Session, commune: Commune) -> Session:
+    """The session without categories and villages that the commune does not have any more."""
+    if session.draft is None and not session.later:
+        return session
+    drafts = (session.draft, *session.later)
+    known = [None if draft is None else _fitted(draft, commune) for draft in drafts]
+    return replace(session, draft=known[0], later=tuple(draft for draft in known[1:] if draft is not None))
+
+
+def _fitted(draft: Draft, commune: Commune) -> Draft:
+    return replace(
+        draft,
+        category=draft.category if draft.category in commune.categories else None,
+        guesses=tuple(guess for guess in draft.guesses if guess in commune.categories),
+        unit=draft.unit if draft.unit in commune.units else None,
+        units=tuple(unit for unit in draft.units if unit in commune.units),
+    )
 
 
 def merge(draft: Draft, other: Draft) -> Draft:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 DRAFT_LIFE_MS = 24 * 3600 * 1000
 NUDGE_AFTER_MS = 30 * 60 * 1000
@@ -136,4 +136,8 @@ def dump(session: Session) -> str:
 
 
 def load(text: str) -> Session:
-    return _ADAPTER.validate_json(text)
+    """A stored state. One that this program cannot read any more is let go: the chat must not fall silent."""
+    try:
+        return _ADAPTER.validate_json(text)
+    except ValidationError:
+        return EMPTY

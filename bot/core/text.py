@@ -92,6 +92,8 @@ _UNITS: Final = {
     "chin": 9,
 }
 _TEN: Final = "muoi"
+# Five is called so only behind a ten: alone they are other words ("thôn làm").
+_AFTER_TEN: Final = frozenset({"lam", "nham"})
 
 
 class _Folding(dict[int, str]):
@@ -194,7 +196,7 @@ def number(words: Sequence[str], at: int) -> tuple[int, int] | None:
         return (int(first), 1) if len(first) <= 2 else None
     if first == _TEN:
         return _with_unit(10, words, at + 1)
-    if (unit := _UNITS.get(first)) is None:
+    if first in _AFTER_TEN or (unit := _UNITS.get(first)) is None:
         return None
     if unit and at + 1 < len(words) and words[at + 1] == _TEN:
         return _with_unit(unit * 10, words, at + 2, 2)

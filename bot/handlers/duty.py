@@ -308,8 +308,9 @@ def _tell_resolved(talk: Talk, report: Report, outcome: str) -> list[Effect]:
     if not told or outcome != "photo":
         return list(told)
     to = told[0].to
-    before = ShowPhotos(to, "resident/photo_before", report.code, report.id, "before", 1)
-    after = ShowPhotos(to, "resident/photo_after", report.code, report.id, "after", 2)
+    times = report.reopened
+    before = ShowPhotos(to, "resident/photo_before", report.code, report.id, "before", 1, round=times)
+    after = ShowPhotos(to, "resident/photo_after", report.code, report.id, "after", 2, round=times)
     return [*told, before, after]
 
 
@@ -368,7 +369,7 @@ def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> 
         "outcome": "",
     }
     note = clip(text.strip(), WORDS_MAX)
-    field, here = talk.commune.fields[report.field], talk.facts.now.astimezone(when.ZONE)
+    field, here = talk.commune.field(report.field), talk.facts.now.astimezone(when.ZONE)
     # A reopened report is new work: its clocks start again.
     ack, fix = when.ms(when.ack_by(here, field)), when.ms(when.fix_by(here, field, talk.commune))
     values |= {"ack_by": ack, "fix_by": fix}
@@ -421,7 +422,9 @@ def undelivered(talk: Talk) -> tuple[Effect, ...]:
 
 def show_photos(ear: Address, report: Report) -> ShowPhotos:
     """The reporter's photos behind an alert: the first few."""
-    return ShowPhotos(ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX)
+    return ShowPhotos(
+        ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX, round=report.reopened
+    )
 
 
 def overlooked(talk: Talk) -> Decision:

@@ -93,8 +93,14 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
 
 def addable(talk: Talk) -> bool:
     """Whether a new draft may turn out to belong to the report filed here last."""
-    report = talk.facts.report
-    return report is not None and report.code == talk.session.last and _mine_and_open(talk, report)
+    report, draft = talk.facts.report, talk.session.draft
+    secret = draft is not None and draft.private
+    return (
+        report is not None
+        and not secret
+        and report.code == talk.session.last
+        and _mine_and_open(talk, report)
+    )
 
 
 def _mine_and_open(talk: Talk, report: Report) -> bool:
@@ -179,30 +185,26 @@ def photo_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
     """A photo of a filed report: shown to the desk when clean, regretted to its sender when broken."""
     if ready.problem is not None:
         return talk.stay(talk.answer("resident/bad_added_photo", problem=ready.problem, code=report.code))
-    # All are kept; the desk is sent the first few.
-    ears = ears_of(talk, report.desk)[0] if report.photos <= FORWARDED_MAX else ()
-    return talk.stay(
-        *(
-            ShowPhotos(ear, "duty/photo", report.code, report.id, "before", 1, only=ready.photo)
-            for ear in ears
-        )
+    ears, _ = ears_of(talk, report.desk)
+    return talk.stay(*(_one_more(ear, report, ready.photo) for ear in ears))
+
+
+def _one_more(ear: Address, report: Report, photo: int) -> ShowPhotos:
+    return ShowPhotos(
+        ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX, photo, report.reopened
     )
 
 
 def add_draft_to(talk: Talk, draft: Draft) -> Decision:
     """Thêm vào AP-…": what was begun as a new matter belongs to the last report after all."""
     report = talk.facts.report
-    if report is None or not report.is_open or report.person != talk.facts.me.person:
+    if report is None or not _mine_and_open(talk, report) or (draft.private and not report.private):
         return stale(talk)
     effects: list[Effect] = []
     ears, _ = ears_of(talk, report.desk)
     if draft.photos:
         effects.append(AttachPhotos(draft.photos, report.id))
-        effects.extend(
-            ShowPhotos(ear, "duty/photo", report.code, report.id, "before", 1, only=photo)
-            for ear in ears
-            for photo in draft.photos
-        )
+        effects.extend(_one_more(ear, report, photo) for ear in ears for photo in draft.photos)
     if draft.words:
         effects.extend(_more_words(talk, report, draft.words))
     return talk.go(

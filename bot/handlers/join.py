@@ -20,7 +20,7 @@ def code_given(talk: Talk) -> Decision:
     invite = talk.facts.invite
     if invite is None or not invite.usable:
         return talk.go(talk.answer("join/bad_code"), wrong_codes=(*recent, talk.now))
-    name = clip(clean(talk.incoming.name).strip(), NAME_MAX) or talk.commune.units[invite.unit].name
+    name = clip(clean(talk.incoming.name).strip(), NAME_MAX) or talk.commune.unit(invite.unit).name
     joined = Join(invite.hash, invite.unit, invite.role, name)
     welcome = talk.answer("join/welcome", unit=unit_words(talk.commune, invite.unit), role=invite.role)
     return talk.go(joined, Reach(True), welcome, *_catch_up(talk, invite.unit), wrong_codes=())
@@ -48,7 +48,7 @@ def bind(talk: Talk) -> Decision:
     if not units:
         return talk.stay(talk.answer("join/bind_members_only"))
     if len(units) > 1:
-        offered = [{"id": unit, "label": talk.commune.units[unit].name[:20]} for unit in units[:5]]
+        offered = [{"id": unit, "label": talk.commune.unit(unit).name[:20]} for unit in units[:5]]
         return talk.stay(talk.answer("join/bind_which", offered=offered))
     return bind_to(talk, units[0], sure=False)
 

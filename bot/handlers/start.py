@@ -29,7 +29,6 @@ def privacy(talk: Talk) -> Decision:
             commune=talk.commune.name,
             contact=talk.commune.policy_contact,
             version=talk.commune.policy_version,
-            months=talk.commune.policy_months,
         )
     )
 

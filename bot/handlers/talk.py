@@ -75,7 +75,7 @@ class Talk:
 
 def unit_words(commune: Commune, unit: str) -> dict[str, str]:
     """A unit for a sentence: its kind and its name."""
-    found = commune.units[unit]
+    found = commune.unit(unit)
     return {"kind": found.kind, "name": found.name}
 
 
@@ -83,7 +83,7 @@ def place_words(
     commune: Commune, unit: str | None, landmark: str, lat: float | None, lon: float | None
 ) -> dict[str, Any]:
     """A place for a sentence; an unknown village is outside the commune."""
-    village = commune.units[unit].name if unit is not None else ""
+    village = commune.unit(unit).name if unit is not None else ""
     return {"village": village, "landmark": hide_phones(landmark), "lat": lat, "lon": lon}
 
 
@@ -91,7 +91,7 @@ def about(report: Report, commune: Commune) -> dict[str, Any]:
     """What every message about a report may say to its reporter or its desk."""
     return {
         "code": report.code,
-        "category": commune.categories[report.category].name,
+        "category": commune.category(report.category).name,
         "field": report.field,
         "place": place_words(commune, report.unit, report.landmark, report.lat, report.lon),
         "desk": unit_words(commune, report.desk),
