@@ -60,7 +60,7 @@ class Bucket:
 
     def wait(self, now: float) -> float:
         """Seconds until a token is there."""
-        self.tokens = min(self.size, self.tokens + (now - self.at) * self.rate)
+        self.tokens = min(self.size, self.tokens + max(0.0, now - self.at) * self.rate)
         self.at = now
         return 0.0 if self.tokens >= 1 else (1 - self.tokens) / self.rate
 

@@ -227,7 +227,8 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
     if kept is None:
         kept = batch.shown[report, show.purpose] = await photos.of_report(conn, report, show.purpose)
     ready = [photo for photo in kept if photo.state == PhotoState.READY and show.only in (None, photo.id)]
-    if show.only is not None and len([p for p in kept if p.state == PhotoState.READY]) > show.limit:
+    clean = [photo.id for photo in kept if photo.state == PhotoState.READY]
+    if show.only in clean and clean.index(show.only) >= show.limit:
         # All are kept; the desk is sent the first few.
         return
     # The newest after photo is the one that matters, and the first the reporter sent.

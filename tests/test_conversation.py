@@ -3,16 +3,23 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import AsyncMock, patch
 
+import pytest
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import perform
 from bot.channels.base import Outcome
+from bot.config import load_commune
+from bot.core import form
 from bot.core.events import Address, Words
 from bot.core.message import Message
-from storage import inbox, people
+from bot.core.session import Draft, Session
+from storage import inbox, people, sessions
 from storage.database import Database
 from storage.files import Files
-from tests.paper import OnPaper, Paper, PaperClock, Stage
+from tests.paper import ROOT, OnPaper, Paper, PaperClock, Stage
 from tests.platforms import Deed, World
 from tests.script import cast_of
 
@@ -90,3 +97,43 @@ async def test_what_is_in_the_air_at_the_end_is_written_down(
     again = await staged(sqlite_database, tmp_path)
     await again.settle()
     assert await again.news() == []
+
+
+async def test_a_full_disk_is_not_the_events_fault(sqlite_database: Database, tmp_path: Path) -> None:
+    """However often it is tried while nothing can be written, the report is filed afterwards."""
+    stage = await staged(sqlite_database, tmp_path)
+    for words in ("rac o cong cho thon 3", "khong"):
+        await says(stage, "lan", words)
+        await stage.settle()
+    await says(stage, "lan", "gui")
+    conversation, write = stage.running.conversation, perform.write
+    full = OperationalError("INSERT", None, Exception("database or disk is full"))
+    with patch.object(perform, "write", AsyncMock(side_effect=full)):
+        for _ in range(5):
+            with pytest.raises(OperationalError):
+                await conversation.step()
+    assert perform.write is write
+    await stage.settle()
+    assert any("AP-26-00001" in said.text for said in await stage.news())
+
+
+async def test_a_state_nobody_can_read_any_more_is_let_go(sqlite_database: Database, tmp_path: Path) -> None:
+    stage = await staged(sqlite_database, tmp_path)
+    broken = '{"draft": {"id": "of another time"}}'
+    await sqlite_database.write(lambda conn: sessions.save(conn, [("paper:lan", broken, None)]))
+    await says(stage, "lan", "/start")
+    await stage.settle()
+    assert len(await stage.news()) == 1
+
+
+def test_what_the_commune_gave_up_is_asked_again() -> None:
+    commune = load_commune(ROOT / "commune.toml")
+    draft = Draft(1, 0, 0, category="gone", guesses=("gone", "litter"), unit="thon-99", units=("thon-01",))
+    fitted = form.fitted(Session(draft, later=(draft,)), commune)
+    assert fitted.draft is not None
+    assert (fitted.draft.category, fitted.draft.unit) == (None, None)
+    assert (fitted.draft.guesses, fitted.draft.units) == (("litter",), ("thon-01",))
+    assert fitted.later == (fitted.draft,)
+    assert commune.category("gone").name == "gone"
+    assert commune.unit("thon-99").name == "thon-99"
+    assert commune.field("gone").desk == commune.office

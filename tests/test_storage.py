@@ -256,6 +256,35 @@ async def test_two_claimers_never_get_one_message(database: Database, second: Da
     assert sorted(flat, key=int) == [str(n) for n in range(20)]
 
 
+async def test_a_clock_set_back_holds_nothing_up(database: Database) -> None:
+    """What was made in what is now the future was due then."""
+    hour = 3_600_000
+    await promise(database, promised("alert", due=hour) | {"made_at": hour})
+    assert await claim(database, now=1) == ["alert"]
+
+
+async def test_a_group_that_moves_is_followed_once(database: Database) -> None:
+    """The platform and a refused send both tell of it."""
+    await met(database, "1")
+    await database.write(lambda conn: people.bind(conn, "t", "old", "thon-03", "t:1", 1))
+    for _ in range(2):
+        await database.write(lambda conn: people.move_room(conn, "t", "old", "new"))
+    async with database.read() as conn:
+        assert await people.rooms_of(conn, ["thon-03"]) == [("thon-03", "t", "new")]
+
+
+async def test_who_writes_again_can_be_written_to_again(database: Database) -> None:
+    await met(database, "1")
+    await join(database, "t:1", "thon-03", "monitor")
+    await database.write(lambda conn: people.reach(conn, "t", "private", False))
+    await met(database, "1", chat=None)
+    async with database.read() as conn:
+        assert await people.ears_of(conn, ["thon-03"]) == []
+    await met(database, "1")
+    async with database.read() as conn:
+        assert await people.ears_of(conn, ["thon-03"]) == [("thon-03", "t", "private")]
+
+
 async def test_not_before_it_is_due(database: Database) -> None:
     await promise(database, promised("later", due=11), promised("now", due=10))
     assert await claim(database, now=10) == ["now"]

@@ -91,13 +91,12 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     return talk.go(*effects, draft=None, complaint=None, last_at=talk.now)
 
 
-def addable(talk: Talk) -> bool:
+def addable(talk: Talk, draft: Draft) -> bool:
     """Whether a new draft may turn out to belong to the report filed here last."""
-    report, draft = talk.facts.report, talk.session.draft
-    secret = draft is not None and draft.private
+    report = talk.facts.report
     return (
         report is not None
-        and not secret
+        and not draft.private
         and report.code == talk.session.last
         and _mine_and_open(talk, report)
     )

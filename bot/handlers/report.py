@@ -59,7 +59,7 @@ def _ask_category(talk: Talk, draft: Draft, data: dict[str, Any]) -> Say:
     meant = duty.photos_may_mean(talk, draft)
     if meant is not None:
         return meant
-    fields, addable = _labels(talk.commune.fields.values()), filing.addable(talk)
+    fields, addable = _labels(talk.commune.fields.values()), filing.addable(talk, draft)
     return talk.ask("resident/ask_category", **data, fields=fields, addable=addable)
 
 
