@@ -435,7 +435,10 @@ async def started(studio: Studio) -> int:
 
 
 def wait_for_end(pid: int) -> None:
-    handle = os.pidfd_open(pid)
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:  # ended and reaped already
+        return
     assert select.select([handle], [], [], 10)[0]
     os.close(handle)
 

@@ -22,10 +22,9 @@ from bot.core.events import (
 )
 from bot.core.facts import Facts
 from bot.core.message import Button
-from bot.core.report import REOPEN_MS, Report
-from bot.core.session import COMPLAINT_FOR_MS, Session
+from bot.core.session import Session
 from bot.core.text import clean, fold
-from bot.handlers import duty, filing, join, lookup, report, start
+from bot.handlers import alerts, duty, filing, join, judge, lookup, report, spoken, start
 from bot.handlers.needs import needs
 from bot.handlers.talk import Decision, Talk, World
 
@@ -37,8 +36,6 @@ FORM_VERBS = (
     *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),
     *("merge", "after", "again", "nowhere"),
 )
-# A code with so many other words tells something; with fewer it asks.
-TELLING_WORDS = 3
 
 
 def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) -> Incoming:
@@ -76,7 +73,7 @@ def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> 
         case Pressed(action):
             return _pressed(talk, action)
         case Words(text):
-            return _words(talk, clean(text).strip())
+            return spoken.words(talk, clean(text).strip())
         case Edited(text):
             return _edited(talk, clean(text).strip())
         case PhotoSent() as photo:
@@ -100,7 +97,7 @@ def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> 
         case DraftDue():
             return report.draft_due(talk)
         case Overlooked():
-            return duty.overlooked(talk)
+            return alerts.overlooked(talk)
 
 
 # Buttons -----------------------------------------------------------------------------------------
@@ -120,7 +117,7 @@ def _pressed(talk: Talk, action: str) -> Decision:
         draft, _, argument = rest.partition(":")
         return report.press(talk, verb, draft, argument)
     if verb in JUDGING:
-        return duty.judge(talk, verb)
+        return judge.judge(talk, verb)
     match verb:
         case "new":
             return report.begin(talk)
@@ -133,215 +130,6 @@ def _pressed(talk: Talk, action: str) -> Decision:
         case "help":
             return start.help_(talk)
     return filing.stale(talk)
-
-
-# Words -------------------------------------------------------------------------------------------
-
-
-def _words(talk: Talk, text: str) -> Decision:
-    decision = _duty_words(talk, text) or _group_or_private(talk, text)
-    if talk.world.lexicon.mentions(text, "emergency") and not talk.here.group:
-        # Whatever else is said, first the numbers that help at once.
-        return replace(decision, effects=(start.emergency(talk), *decision.effects))
-    return decision
-
-
-def _group_or_private(talk: Talk, text: str) -> Decision:
-    command = talk.world.lexicon.command(text)
-    if talk.here.group:
-        return _group_words(talk, text, command)
-    if talk.world.lexicon.invite_code(text) is not None:
-        return join.code_given(talk)
-    if command is not None:
-        return _command(talk, command)
-    return _plain_words(talk, text)
-
-
-def _group_words(talk: Talk, text: str, command: str | None) -> Decision:
-    """In a group the bot speaks only when spoken to."""
-    if command == "ketnoi":
-        return join.bind(talk)
-    if talk.world.lexicon.invite_code(text) is not None:
-        return join.code_exposed(talk)
-    return start.help_(talk) if command in ("trogiup", "start") else talk.stay()
-
-
-def _command(talk: Talk, command: str) -> Decision:
-    match command:
-        case "start":
-            return start.greet(talk)
-        case "tracuu":
-            return lookup.mine(talk)
-        case "huy":
-            return report.cancel(talk)
-        case "ketnoi":
-            return join.bind(talk)
-        case "quyenriengtu" | "xuatdulieu" | "xoadulieu":
-            return start.privacy(talk)
-        case "tim":
-            return lookup.one(talk)
-    return start.help_(talk)
-
-
-def _plain_words(talk: Talk, text: str) -> Decision:
-    found, lexicon = talk.facts.report, talk.world.lexicon
-    if found is not None and _complains(talk, found, text):
-        return _answer_complaint(talk, found, text)
-    if talk.session.draft is not None and talk.session.draft.bare:
-        # Only a photo so far: it may go with a judgement of what was closed last.
-        judged = _judged_in_words(talk, text)
-        if judged is not None:
-            return duty.with_photos(talk, judged)
-    if talk.session.draft is not None:
-        if not text:
-            return start.unsupported(talk, Unsupported("other"))
-        return start.stop(talk) if _stops(talk, text) else report.words(talk, text)
-    if lexicon.report_code(text) is not None:
-        return _about_code(talk, text)
-    numbered = [r for r in talk.facts.mine if int(r.code.rpartition("-")[2]) == lexicon.only_number(text)]
-    if numbered:
-        return lookup.one(
-            Talk(talk.incoming, talk.session, replace(talk.facts, report=numbered[0]), talk.world)
-        )
-    judged = _judged_in_words(talk, text)
-    if judged is not None:
-        return judged
-    meanings = lexicon.meanings(text)
-    if "stop" in meanings:
-        return start.stop(talk)
-    if "report" in meanings:
-        return report.begin(talk)
-    if "greeting" in meanings:
-        return start.greet(talk)
-    if _adds(talk, text):
-        return filing.add_words(talk, talk.facts.mine[0], text)
-    if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
-        return lookup.mine(talk)
-    if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"} or report.says_send(talk, text):
-        return start.nod(talk, thanks="thanks" in meanings)
-    if report.tells_something(talk, text):
-        return report.words(talk, text)
-    if lexicon.mentions(text, "thanks"):
-        return start.nod(talk, thanks=True)
-    if filing.may_add(talk) and found is not None and len(fold(text)) > 1:
-        return filing.add_words(talk, found, text)
-    if lexicon.mentions(text, "greeting"):
-        return start.greet(talk)
-    if lexicon.mentions(text, "report"):
-        return report.begin(talk)
-    return start.help_(talk) if lexicon.mentions(text, "asks_how") else start.off_topic(talk, text)
-
-
-def _adds(talk: Talk, text: str) -> bool:
-    """ "Thêm: …" belongs to the newest report, as long as that is open."""
-    newest = talk.facts.mine[:1]
-    return bool(newest) and newest[0].is_open and talk.world.lexicon.begins(text, "adds")
-
-
-def _stops(talk: Talk, text: str) -> bool:
-    """Bare "dung" while yes or no is asked means "right", everywhere else it is asked about elsewhere."""
-    meanings = talk.world.lexicon.meanings(text)
-    return "stop" in meanings and "yes" not in meanings
-
-
-def _about_code(talk: Talk, text: str) -> Decision:
-    """A code alone asks; with a sentence around it, it adds to that report or tells something new."""
-    found = talk.facts.report
-    lexicon = talk.world.lexicon
-    short = len(fold(text).split()) < TELLING_WORDS + 3
-    if short or lexicon.duty_verb(text) or lexicon.mentions(text, "asks_status"):
-        return lookup.one(talk)
-    if found is not None and found.person == talk.facts.me.person and found.is_open:
-        return filing.add_words(talk, found, text)
-    return report.words(talk, text) if report.tells_something(talk, text) else lookup.one(talk)
-
-
-def _answer_complaint(talk: Talk, found: Report, text: str) -> Decision:
-    """What was still wrong, or that it is right after all."""
-    lexicon = talk.world.lexicon
-    fine = "good" in lexicon.meanings(text) or lexicon.mentions(text, "good")
-    if fine and not lexicon.mentions(text, "but"):
-        return duty.judge(talk, "good")
-    return duty.complain(talk, found, text, None)
-
-
-def _complains(talk: Talk, found: Report, text: str) -> bool:
-    """Whether what comes now is the word that "not yet" still owes: soon, and about nothing else."""
-    session, lexicon = talk.session, talk.world.lexicon
-    if session.complaint != found.code or found.person != talk.facts.me.person:
-        return False
-    if session.draft is not None and session.draft.touched_at > session.complaint_at:
-        # A newer matter is being told: its questions are what is answered.
-        return False
-    if talk.now - session.complaint_at > COMPLAINT_FOR_MS:
-        return False
-    if lexicon.meanings(text) & {"greeting", "thanks", "report", "lookup", "enough"}:
-        return False
-    return _same_matter(talk, found, text)
-
-
-def _same_matter(talk: Talk, found: Report, text: str) -> bool:
-    """Words that name no other field and no other village may be about this report."""
-    lexicon = talk.world.lexicon
-    matter, units = lexicon.sure(lexicon.categories(text)), lexicon.place(text).units
-    same = matter is None or talk.commune.categories[matter].field == found.field
-    landmark = lexicon.place(text).landmark
-    elsewhere = bool(units and landmark) and fold(landmark) != fold(found.landmark)
-    return same and not elsewhere and (not units or found.unit in units)
-
-
-def _judged_in_words(talk: Talk, text: str) -> Decision | None:
-    """ "Sạch rồi", "vẫn còn rác": the judgement of the report that was closed last, in words."""
-    lexicon = talk.world.lexicon
-    finished = [r for r in talk.facts.mine if r.status in ("resolved", "confirmed")]
-    # The one just heard of, and one that still waits for a judgement before one that has it.
-    closed = sorted(finished, key=lambda r: (r.status != "resolved", -(r.closed_at or 0)))[:1]
-    if not closed or talk.now - (closed[0].closed_at or 0) > REOPEN_MS:
-        return None
-    about = talk.on(closed[0])
-    meanings = lexicon.meanings(text)
-    if "good" not in meanings and meanings & {"bad", "no"}:
-        told = len(fold(text).split()) >= TELLING_WORDS
-        return duty.complain(about, closed[0], text, None) if told else duty.judge(about, "bad")
-    if lexicon.mentions(text, "but") and (lexicon.mentions(text, "good") or meanings & {"good"}):
-        return duty.complain(about, closed[0], text, None)
-    if closed[0].status == "confirmed":
-        return None
-    if meanings & {"good", "yes", "done"}:
-        return duty.judge(about, "good")
-    same = _same_matter(talk, closed[0], text)
-    if lexicon.mentions(text, "good") and same:
-        return duty.judge(about, "good")
-    if lexicon.mentions(text, "bad") and same:
-        return duty.complain(about, closed[0], text, None)
-    return None
-
-
-def _duty_words(talk: Talk, text: str) -> Decision | None:
-    """An officer's words: an outcome or a number that is owed, or "nhận", "xong" with or without a code."""
-    found, lexicon = talk.facts.report, talk.world.lexicon
-    closing = talk.session.owed(talk.incoming.account, talk.now)
-    if closing is not None and found is not None and found.code == closing.code:
-        owed = duty.owed_words(talk, found, closing, text)
-        if owed is not None:
-            return owed
-    verb = lexicon.duty_verb(text)
-    answers = talk.incoming.replied is not None and found is not None and closing is None
-    if not talk.facts.me.roles:
-        # Somebody in the room who is no member, answering an alert: told, so that nobody relies on it.
-        return duty.press(talk, verb, "") if verb and answers and talk.here.group else None
-    named = lexicon.report_code(text) is not None
-    verb = verb or (lexicon.duty_mention(text) if named or answers else None)
-    if verb is None and answers and not talk.here.group and found is not None:
-        # An answer to an alert that no word of duty is in: never a report of the officer's own.
-        return talk.stay(talk.answer("duty/help")) if duty.rights_to(talk, found) else None
-    if verb is None:
-        return None
-    serial = lexicon.serial(text)
-    again = closing is not None and verb == "done" and serial is None and found is not None
-    if named or answers or again:
-        return duty.press(talk, verb, "")
-    return duty.choose(talk, verb, serial)
 
 
 # Photos and news of our own ----------------------------------------------------------------------
@@ -366,8 +154,8 @@ def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
     if talk.here.group:
         return talk.stay()
     if found is not None:
-        if _complains(talk, found, photo.caption):
-            return duty.complain(talk, found, photo.caption, photo)
+        if spoken.complains(talk, found, photo.caption):
+            return judge.complain(talk, found, photo.caption, photo)
         if filing.may_add(talk) and not report.tells_something(talk, photo.caption):
             return filing.add_photo(talk, found, photo)
     return report.photo_sent(talk, photo)
@@ -385,4 +173,4 @@ def _photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
 def _undelivered(talk: Talk, why: str) -> Decision:
     refusal = talk.facts.refusal
     lost = join.unreachable(talk, talk.here) if why in ("blocked", "gone") and refusal is not None else ()
-    return talk.stay(*lost, *duty.undelivered(talk))
+    return talk.stay(*lost, *alerts.undelivered(talk))

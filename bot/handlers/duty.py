@@ -4,24 +4,21 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from bot.core import when
-from bot.core.effects import AttachPhotos, Change, Effect, Heard, KeepPhoto, Lane, Say, ShowPhotos, Unheard
-from bot.core.events import Address, PhotoReady, PhotoSent
-from bot.core.facts import Desk, Role
+from bot.core.effects import AttachPhotos, Change, Effect, KeepPhoto, Lane, Say, ShowPhotos
+from bot.core.events import PhotoReady, PhotoSent
+from bot.core.facts import Role
 from bot.core.report import (
-    CONFIRMED,
     NUMBERED,
     OUTCOMES,
-    REOPEN_MS,
-    REOPEN_TIMES,
     RESOLVED,
     STEPS,
     Report,
     may_follow,
 )
-from bot.core.session import FORWARDED_MAX, WORDS_MAX, Closing, Draft
-from bot.core.text import clip, hide_phones
-from bot.handlers.filing import alert_words, ears_of
+from bot.core.session import Closing, Draft
+from bot.core.text import clip
+from bot.handlers.alerts import ears_of
+from bot.handlers.judge import complain, judge, too_old, with_photos
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
 NOTE_MAX = 300
@@ -222,7 +219,7 @@ def photos_may_mean(talk: Talk, draft: Draft) -> Say | None:
     mine = [r for r in talk.facts.open_here if r.taken_by == talk.facts.me.person]
     if len(mine) == 1 and talk.facts.me.roles:
         return talk.ask("duty/ask_photo_after", **about(mine[0], talk.commune), draft=draft.id)
-    closed = [r for r in talk.facts.mine if r.status == "resolved" and not _too_old(talk, r)]
+    closed = [r for r in talk.facts.mine if r.status == "resolved" and not too_old(talk, r)]
     if not closed:
         return None
     return talk.ask("resident/ask_photo_again", **about(closed[0], talk.commune), draft=draft.id)
@@ -247,16 +244,6 @@ def photos_meant(talk: Talk, verb: str, draft: Draft) -> Decision:
     closing = Closing(report.code, talk.incoming.account, "checking", at=talk.now)
     told = talk.answer("duty/after_got", code=report.code)
     return talk.go(attached, told, draft=None, closings=talk.session.owing(closing))
-
-
-def with_photos(talk: Talk, decision: Decision) -> Decision:
-    """The draft's bare photos go with what was decided about a report."""
-    draft = talk.session.draft
-    changed = [e for e in decision.effects if isinstance(e, Change)]
-    if draft is None or not changed:
-        return decision
-    attached = AttachPhotos(draft.photos, changed[0].report)
-    return Decision(replace(decision.session, draft=None), (attached, *decision.effects))
 
 
 def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
@@ -312,144 +299,3 @@ def _tell_resolved(talk: Talk, report: Report, outcome: str) -> list[Effect]:
     before = ShowPhotos(to, "resident/photo_before", report.code, report.id, "before", 1, round=times)
     after = ShowPhotos(to, "resident/photo_after", report.code, report.id, "after", 2, round=times)
     return [*told, before, after]
-
-
-# The reporter's judgement ------------------------------------------------------------------------
-
-
-def judge(talk: Talk, verb: str) -> Decision:
-    """ "Được rồi" or "Chưa được", from the one who reported."""
-    report = talk.facts.report
-    if report is None or report.person != talk.facts.me.person:
-        return talk.stay(talk.answer("resident/unknown_code"))
-    if report.status == CONFIRMED and verb == "good":
-        return talk.stay(talk.answer("resident/thanks_again", **about(report, talk.commune)))
-    if not may_follow(report.status, "confirm" if verb == "good" else "reopen"):
-        return talk.stay(talk.answer("resident/judged_before", **about(report, talk.commune)))
-    if verb == "good":
-        values = {"status": STEPS["confirm"].after}
-        change = Change(report.id, report.version, "confirm", report.status, STEPS["confirm"].after, values)
-        data = about(report, talk.commune)
-        return talk.go(
-            change,
-            talk.answer("resident/confirmed", **data),
-            *_tell_desk(talk, report, "duty/confirmed", data),
-            complaint=None,
-        )
-    if _too_old(talk, report):
-        return talk.stay(talk.answer("resident/too_late", **about(report, talk.commune)))
-    asked = talk.answer("resident/ask_complaint", **about(report, talk.commune))
-    return talk.go(asked, complaint=report.code, complaint_at=talk.now)
-
-
-def _too_old(talk: Talk, report: Report) -> bool:
-    return report.closed_at is None or talk.now - report.closed_at > REOPEN_MS
-
-
-def _tell_desk(talk: Talk, report: Report, message: str, data: dict[str, Any]) -> list[Say]:
-    ears, _ = ears_of(talk, report.desk)
-    return [Say(ear, message, data, Lane.UPDATE, report=report.id) for ear in ears]
-
-
-def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> Decision:
-    """ "Chưa được" with a word or a photo reopens it; after two times the office takes it over."""
-    if not may_follow(report.status, "reopen"):
-        return talk.go(talk.answer("resident/judged_before", **about(report, talk.commune)), complaint=None)
-    if _too_old(talk, report):
-        return talk.go(talk.answer("resident/too_late", **about(report, talk.commune)), complaint=None)
-    to_office = report.reopened >= REOPEN_TIMES
-    desk = talk.commune.office if to_office else report.desk
-    values: dict[str, Any] = {
-        "status": STEPS["reopen"].after,
-        "reopened": report.reopened + 1,
-        "closed_at": None,
-        "desk": desk,
-        "taken_by": None,
-        "taken_name": "",
-        "outcome": "",
-    }
-    note = clip(text.strip(), WORDS_MAX)
-    field, here = talk.commune.field(report.field), talk.facts.now.astimezone(when.ZONE)
-    # A reopened report is new work: its clocks start again.
-    ack, fix = when.ms(when.ack_by(here, field)), when.ms(when.fix_by(here, field, talk.commune))
-    values |= {"ack_by": ack, "fix_by": fix}
-    change = Change(report.id, report.version, "reopen", report.status, STEPS["reopen"].after, values, note)
-    effects: list[Effect] = [change]
-    if photo is not None:
-        effects.append(KeepPhoto(photo.file, report=report.id))
-    moved = replace(report, desk=desk, status=STEPS["reopen"].after, ack_by=ack, fix_by=fix)
-    ears, fallback = ears_of(talk, desk)
-    data = alert_data(talk, moved) | {"words": alert_words(note), "fallback": fallback, "again": True}
-    effects.extend(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears)
-    by = when.spoken(when.local(ack), here)
-    effects.append(talk.answer("resident/reopened", **about(moved, talk.commune), by=by))
-    return talk.go(*effects, complaint=None, last=report.code, last_at=talk.now)
-
-
-def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
-    """What an alert about a filed report says; `by` is when it should be answered."""
-    now = talk.facts.now.astimezone(when.ZONE)
-    return about(report, talk.commune) | {
-        "words": alert_words(report.words),
-        "hours": hide_phones(report.hours),
-        "photos": report.photos,
-        "by": when.spoken(when.local(report.ack_by), now),
-        "fallback": False,
-        "again": report.reopened > 0,
-        "private": report.private,
-    }
-
-
-# A message that did not get through --------------------------------------------------------------
-
-
-def undelivered(talk: Talk) -> tuple[Effect, ...]:
-    """An alert the platform refused goes to whoever is left: the unit's members, else the office."""
-    refusal, report = talk.facts.refusal, talk.facts.report
-    if refusal is None or report is None or refusal.lane != Lane.ALERT or not report.is_open:
-        return ()
-    left, fallback = _next_ears(talk, report, refusal.address)
-    if fallback and not left:
-        return (Unheard(report.id),)
-    data = alert_data(talk, report) | {"fallback": fallback}
-    effects: list[Effect] = []
-    for ear in left:
-        key = _once(report, ear, refusal.address)
-        effects.append(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=key))
-        effects.append(show_photos(ear, report))
-    return tuple(effects)
-
-
-def show_photos(ear: Address, report: Report) -> ShowPhotos:
-    """The reporter's photos behind an alert: the first few."""
-    return ShowPhotos(
-        ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX, round=report.reopened
-    )
-
-
-def overlooked(talk: Talk) -> Decision:
-    """A report nobody could be told of when it was filed, and somebody can now."""
-    report = talk.facts.report
-    if report is None or report.alerted_at is not None or not report.is_open:
-        return talk.stay()
-    ears, fallback = ears_of(talk, report.desk)
-    if not ears:
-        return talk.stay()
-    data = alert_data(talk, report) | {"fallback": fallback}
-    alerts = [Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears]
-    return talk.stay(*alerts, *(show_photos(ear, report) for ear in ears), Heard((report.id,)))
-
-
-def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:
-    """Who must hear it instead of `deaf`: members for a lost room, the office when nobody else is there."""
-    desk = talk.facts.desks.get(report.desk, Desk(report.desk))
-    others = tuple(ear for ear in desk.members if ear.key != deaf.key)
-    if others:
-        # The other members of a unit without a room were alerted together with the deaf one.
-        return (others if deaf.group else ()), False
-    office = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
-    return tuple(ear for ear in office.ears if ear.key != deaf.key), True
-
-
-def _once(report: Report, ear: Address, instead_of: Address) -> str:
-    return f"instead/{report.code}/{report.version}/{instead_of.key}/{ear.key}"

@@ -20,10 +20,10 @@ from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
-from bot.core.text import clip, has_phone, hide_links, hide_phones
+from bot.core.text import clip, has_phone, hide_phones
+from bot.handlers.alerts import alert_words, ears_of
 from bot.handlers.talk import Decision, Talk, about, draft_words, unit_words
 
-ALERT_WORDS_MAX = 600
 PUBLIC_WORDS = 5
 SHOWN_WORDS_MAX = 300
 
@@ -104,20 +104,6 @@ def addable(talk: Talk, draft: Draft) -> bool:
 
 def _mine_and_open(talk: Talk, report: Report) -> bool:
     return report.person == talk.facts.me.person and report.is_open
-
-
-def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
-    """Who hears for a unit; when nobody is bound there, the office does (True)."""
-    ears = talk.facts.desks.get(unit, Desk(unit)).ears
-    if ears or unit == talk.commune.office:
-        return ears, False
-    return talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office)).ears, True
-
-
-def alert_words(text: str) -> str:
-    """A reporter's words as a desk may read them: one line, no telephone number, no link, not too long."""
-    plain = " / ".join(line.strip() for line in text.splitlines() if line.strip())
-    return clip(hide_phones(hide_links(plain)), ALERT_WORDS_MAX)
 
 
 def public_mark(talk: Talk, landmark: str) -> str:

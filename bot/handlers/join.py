@@ -5,7 +5,7 @@ from bot.core.events import Address, Moved
 from bot.core.facts import Desk
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
-from bot.handlers.duty import alert_data, show_photos
+from bot.handlers.alerts import alert_data, show_photos
 from bot.handlers.talk import Decision, Talk, unit_words
 
 HOUR_MS = 3600 * 1000

@@ -1,0 +1,94 @@
+"""Who hears of a report, what an alert says, and who hears it instead when it does not get through."""
+
+from typing import Any
+
+from bot.core import when
+from bot.core.effects import Effect, Heard, Lane, Say, ShowPhotos, Unheard
+from bot.core.events import Address
+from bot.core.facts import Desk
+from bot.core.report import Report
+from bot.core.session import FORWARDED_MAX
+from bot.core.text import clip, hide_links, hide_phones
+from bot.handlers.talk import Decision, Talk, about
+
+ALERT_WORDS_MAX = 600
+
+
+def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
+    """Who hears for a unit; when nobody is bound there, the office does (True)."""
+    ears = talk.facts.desks.get(unit, Desk(unit)).ears
+    if ears or unit == talk.commune.office:
+        return ears, False
+    return talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office)).ears, True
+
+
+def alert_words(text: str) -> str:
+    """A reporter's words as a desk may read them: one line, no telephone number, no link, not too long."""
+    plain = " / ".join(line.strip() for line in text.splitlines() if line.strip())
+    return clip(hide_phones(hide_links(plain)), ALERT_WORDS_MAX)
+
+
+def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
+    """What an alert about a filed report says; `by` is when it should be answered."""
+    now = talk.facts.now.astimezone(when.ZONE)
+    return about(report, talk.commune) | {
+        "words": alert_words(report.words),
+        "hours": hide_phones(report.hours),
+        "photos": report.photos,
+        "by": when.spoken(when.local(report.ack_by), now),
+        "fallback": False,
+        "again": report.reopened > 0,
+        "private": report.private,
+    }
+
+
+def show_photos(ear: Address, report: Report) -> ShowPhotos:
+    """The reporter's photos behind an alert: the first few."""
+    return ShowPhotos(
+        ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX, round=report.reopened
+    )
+
+
+def undelivered(talk: Talk) -> tuple[Effect, ...]:
+    """An alert the platform refused goes to whoever is left: the unit's members, else the office."""
+    refusal, report = talk.facts.refusal, talk.facts.report
+    if refusal is None or report is None or refusal.lane != Lane.ALERT or not report.is_open:
+        return ()
+    left, fallback = _next_ears(talk, report, refusal.address)
+    if fallback and not left:
+        return (Unheard(report.id),)
+    data = alert_data(talk, report) | {"fallback": fallback}
+    effects: list[Effect] = []
+    for ear in left:
+        key = _once(report, ear, refusal.address)
+        effects.append(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=key))
+        effects.append(show_photos(ear, report))
+    return tuple(effects)
+
+
+def overlooked(talk: Talk) -> Decision:
+    """A report nobody could be told of when it was filed, and somebody can now."""
+    report = talk.facts.report
+    if report is None or report.alerted_at is not None or not report.is_open:
+        return talk.stay()
+    ears, fallback = ears_of(talk, report.desk)
+    if not ears:
+        return talk.stay()
+    data = alert_data(talk, report) | {"fallback": fallback}
+    alerts = [Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears]
+    return talk.stay(*alerts, *(show_photos(ear, report) for ear in ears), Heard((report.id,)))
+
+
+def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:
+    """Who must hear it instead of `deaf`: members for a lost room, the office when nobody else is there."""
+    desk = talk.facts.desks.get(report.desk, Desk(report.desk))
+    others = tuple(ear for ear in desk.members if ear.key != deaf.key)
+    if others:
+        # The other members of a unit without a room were alerted together with the deaf one.
+        return (others if deaf.group else ()), False
+    office = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
+    return tuple(ear for ear in office.ears if ear.key != deaf.key), True
+
+
+def _once(report: Report, ear: Address, instead_of: Address) -> str:
+    return f"instead/{report.code}/{report.version}/{instead_of.key}/{ear.key}"

@@ -1,0 +1,219 @@
+"""What a message in words means: a duty's word, a command, a judgement, more of a report, or a new one."""
+
+from dataclasses import replace
+
+from bot.core.events import Unsupported
+from bot.core.report import REOPEN_MS, Report
+from bot.core.session import COMPLAINT_FOR_MS
+from bot.core.text import fold
+from bot.handlers import duty, filing, join, judge, lookup, report, start
+from bot.handlers.talk import Decision, Talk
+
+# A code with so many other words tells something; with fewer it asks.
+TELLING_WORDS = 3
+
+
+def words(talk: Talk, text: str) -> Decision:
+    decision = _duty_words(talk, text) or _group_or_private(talk, text)
+    if talk.world.lexicon.mentions(text, "emergency") and not talk.here.group:
+        # Whatever else is said, first the numbers that help at once.
+        return replace(decision, effects=(start.emergency(talk), *decision.effects))
+    return decision
+
+
+def _group_or_private(talk: Talk, text: str) -> Decision:
+    command = talk.world.lexicon.command(text)
+    if talk.here.group:
+        return _group_words(talk, text, command)
+    if talk.world.lexicon.invite_code(text) is not None:
+        return join.code_given(talk)
+    if command is not None:
+        return _command(talk, command)
+    return _plain_words(talk, text)
+
+
+def _group_words(talk: Talk, text: str, command: str | None) -> Decision:
+    """In a group the bot speaks only when spoken to."""
+    if command == "ketnoi":
+        return join.bind(talk)
+    if talk.world.lexicon.invite_code(text) is not None:
+        return join.code_exposed(talk)
+    return start.help_(talk) if command in ("trogiup", "start") else talk.stay()
+
+
+def _command(talk: Talk, command: str) -> Decision:
+    match command:
+        case "start":
+            return start.greet(talk)
+        case "tracuu":
+            return lookup.mine(talk)
+        case "huy":
+            return report.cancel(talk)
+        case "ketnoi":
+            return join.bind(talk)
+        case "quyenriengtu" | "xuatdulieu" | "xoadulieu":
+            return start.privacy(talk)
+        case "tim":
+            return lookup.one(talk)
+    return start.help_(talk)
+
+
+def _plain_words(talk: Talk, text: str) -> Decision:
+    found, lexicon = talk.facts.report, talk.world.lexicon
+    if found is not None and complains(talk, found, text):
+        return _answer_complaint(talk, found, text)
+    if talk.session.draft is not None and talk.session.draft.bare:
+        # Only a photo so far: it may go with a judgement of what was closed last.
+        judged = _judged_in_words(talk, text)
+        if judged is not None:
+            return judge.with_photos(talk, judged)
+    if talk.session.draft is not None:
+        if not text:
+            return start.unsupported(talk, Unsupported("other"))
+        return start.stop(talk) if _stops(talk, text) else report.words(talk, text)
+    if lexicon.report_code(text) is not None:
+        return _about_code(talk, text)
+    numbered = [r for r in talk.facts.mine if int(r.code.rpartition("-")[2]) == lexicon.only_number(text)]
+    if numbered:
+        return lookup.one(
+            Talk(talk.incoming, talk.session, replace(talk.facts, report=numbered[0]), talk.world)
+        )
+    judged = _judged_in_words(talk, text)
+    if judged is not None:
+        return judged
+    meanings = lexicon.meanings(text)
+    if "stop" in meanings:
+        return start.stop(talk)
+    if "report" in meanings:
+        return report.begin(talk)
+    if "greeting" in meanings:
+        return start.greet(talk)
+    if _adds(talk, text):
+        return filing.add_words(talk, talk.facts.mine[0], text)
+    if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
+        return lookup.mine(talk)
+    if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"} or report.says_send(talk, text):
+        return start.nod(talk, thanks="thanks" in meanings)
+    if report.tells_something(talk, text):
+        return report.words(talk, text)
+    if lexicon.mentions(text, "thanks"):
+        return start.nod(talk, thanks=True)
+    if filing.may_add(talk) and found is not None and len(fold(text)) > 1:
+        return filing.add_words(talk, found, text)
+    if lexicon.mentions(text, "greeting"):
+        return start.greet(talk)
+    if lexicon.mentions(text, "report"):
+        return report.begin(talk)
+    return start.help_(talk) if lexicon.mentions(text, "asks_how") else start.off_topic(talk, text)
+
+
+def _adds(talk: Talk, text: str) -> bool:
+    """ "Thêm: …" belongs to the newest report, as long as that is open."""
+    newest = talk.facts.mine[:1]
+    return bool(newest) and newest[0].is_open and talk.world.lexicon.begins(text, "adds")
+
+
+def _stops(talk: Talk, text: str) -> bool:
+    """Bare "dung" while yes or no is asked means "right", everywhere else it is asked about elsewhere."""
+    meanings = talk.world.lexicon.meanings(text)
+    return "stop" in meanings and "yes" not in meanings
+
+
+def _about_code(talk: Talk, text: str) -> Decision:
+    """A code alone asks; with a sentence around it, it adds to that report or tells something new."""
+    found = talk.facts.report
+    lexicon = talk.world.lexicon
+    short = len(fold(text).split()) < TELLING_WORDS + 3
+    if short or lexicon.duty_verb(text) or lexicon.mentions(text, "asks_status"):
+        return lookup.one(talk)
+    if found is not None and found.person == talk.facts.me.person and found.is_open:
+        return filing.add_words(talk, found, text)
+    return report.words(talk, text) if report.tells_something(talk, text) else lookup.one(talk)
+
+
+def _answer_complaint(talk: Talk, found: Report, text: str) -> Decision:
+    """What was still wrong, or that it is right after all."""
+    lexicon = talk.world.lexicon
+    fine = "good" in lexicon.meanings(text) or lexicon.mentions(text, "good")
+    if fine and not lexicon.mentions(text, "but"):
+        return judge.judge(talk, "good")
+    return judge.complain(talk, found, text, None)
+
+
+def complains(talk: Talk, found: Report, text: str) -> bool:
+    """Whether what comes now is the word that "not yet" still owes: soon, and about nothing else."""
+    session, lexicon = talk.session, talk.world.lexicon
+    if session.complaint != found.code or found.person != talk.facts.me.person:
+        return False
+    if session.draft is not None and session.draft.touched_at > session.complaint_at:
+        # A newer matter is being told: its questions are what is answered.
+        return False
+    if talk.now - session.complaint_at > COMPLAINT_FOR_MS:
+        return False
+    if lexicon.meanings(text) & {"greeting", "thanks", "report", "lookup", "enough"}:
+        return False
+    return _same_matter(talk, found, text)
+
+
+def _same_matter(talk: Talk, found: Report, text: str) -> bool:
+    """Words that name no other field and no other village may be about this report."""
+    lexicon = talk.world.lexicon
+    matter, units = lexicon.sure(lexicon.categories(text)), lexicon.place(text).units
+    same = matter is None or talk.commune.categories[matter].field == found.field
+    landmark = lexicon.place(text).landmark
+    elsewhere = bool(units and landmark) and fold(landmark) != fold(found.landmark)
+    return same and not elsewhere and (not units or found.unit in units)
+
+
+def _judged_in_words(talk: Talk, text: str) -> Decision | None:
+    """ "Sạch rồi", "vẫn còn rác": the judgement of the report that was closed last, in words."""
+    lexicon = talk.world.lexicon
+    finished = [r for r in talk.facts.mine if r.status in ("resolved", "confirmed")]
+    # The one just heard of, and one that still waits for a judgement before one that has it.
+    closed = sorted(finished, key=lambda r: (r.status != "resolved", -(r.closed_at or 0)))[:1]
+    if not closed or talk.now - (closed[0].closed_at or 0) > REOPEN_MS:
+        return None
+    about = talk.on(closed[0])
+    meanings = lexicon.meanings(text)
+    if "good" not in meanings and meanings & {"bad", "no"}:
+        told = len(fold(text).split()) >= TELLING_WORDS
+        return judge.complain(about, closed[0], text, None) if told else judge.judge(about, "bad")
+    if lexicon.mentions(text, "but") and (lexicon.mentions(text, "good") or meanings & {"good"}):
+        return judge.complain(about, closed[0], text, None)
+    if closed[0].status == "confirmed":
+        return None
+    if meanings & {"good", "yes", "done"}:
+        return judge.judge(about, "good")
+    same = _same_matter(talk, closed[0], text)
+    if lexicon.mentions(text, "good") and same:
+        return judge.judge(about, "good")
+    if lexicon.mentions(text, "bad") and same:
+        return judge.complain(about, closed[0], text, None)
+    return None
+
+
+def _duty_words(talk: Talk, text: str) -> Decision | None:
+    """An officer's words: an outcome or a number that is owed, or "nhận", "xong" with or without a code."""
+    found, lexicon = talk.facts.report, talk.world.lexicon
+    closing = talk.session.owed(talk.incoming.account, talk.now)
+    if closing is not None and found is not None and found.code == closing.code:
+        owed = duty.owed_words(talk, found, closing, text)
+        if owed is not None:
+            return owed
+    verb = lexicon.duty_verb(text)
+    answers = talk.incoming.replied is not None and found is not None and closing is None
+    if not talk.facts.me.roles:
+        # Somebody in the room who is no member, answering an alert: told, so that nobody relies on it.
+        return duty.press(talk, verb, "") if verb and answers and talk.here.group else None
+    named = lexicon.report_code(text) is not None
+    verb = verb or (lexicon.duty_mention(text) if named or answers else None)
+    if verb is None and answers and not talk.here.group and found is not None:
+        # An answer to an alert that no word of duty is in: never a report of the officer's own.
+        return talk.stay(talk.answer("duty/help")) if duty.rights_to(talk, found) else None
+    if verb is None:
+        return None
+    serial = lexicon.serial(text)
+    again = closing is not None and verb == "done" and serial is None and found is not None
+    if named or answers or again:
+        return duty.press(talk, verb, "")
+    return duty.choose(talk, verb, serial)
