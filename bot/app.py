@@ -82,7 +82,7 @@ def build(
     for name, channel in by_name.items():
         deliveries[name] = Delivery(db, channel, files, clock, conversation.wake)
     fetching = Fetching(db, by_name, files, studio, follow, clock, conversation.wake)
-    reminders = Reminders(db, commune.office, by_name, clock, conversation.wake)
+    reminders = Reminders(db, commune, by_name, clock, conversation.wake)
     return Parts(Inbox(db, clock, conversation.wake), conversation, deliveries, fetching, reminders)
 
 

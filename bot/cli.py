@@ -199,10 +199,10 @@ def doctor() -> None:
 
     async def work(db: Database) -> dict[str, Any]:
         async with db.read() as conn:
-            rooms = await people.rooms_of(conn, list(commune.units))
-            ears = [*rooms, *await people.ears_of(conn, list(commune.units))]
+            ears = [(unit, channel) for unit, channel, _ in await people.rooms_of(conn, list(commune.units))]
+            ears += [(ear.unit, ear.channel) for ear in await people.ears_of(conn, list(commune.units))]
             # The seats of the training page are nobody once a platform is set.
-            heard = {unit for unit, channel, _ in ears if not telegram or channel != "webchat"}
+            heard = {unit for unit, channel in ears if not telegram or channel != "webchat"}
             return {
                 "deaf": [u.name for u in commune.units.values() if u.id not in heard],
                 "quarantined": await inbox.count_quarantined(conn),

@@ -25,8 +25,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bot.core.commune import Category, Commune, Field, Point, Unit
+from bot.core.commune import LEAD, Category, Commune, Field, Partner, Point, Rules, Unit
 from bot.core.text import fold
+
+USUAL = Rules()
+# One button each, and one to choose none.
+PARTNERS_MAX = 4
 
 
 class ConfigError(Exception):
@@ -88,6 +92,26 @@ class _Field(_Table):
     fix_days: Annotated[int, Limit(gt=0)]
     ack_from: Clock | None = None
     ack_to: Clock | None = None
+    hidden: bool = False
+    digest: list[Id] = []
+
+
+class _Partner(_Table):
+    id: Id
+    label: Label
+    name: Text
+
+
+class _Rules(_Table):
+    quiet_from: Clock = USUAL.quiet_from
+    quiet_to: Clock = USUAL.quiet_to
+    silent_from: Clock = USUAL.silent_from
+    silent_to: Clock = USUAL.silent_to
+    digest_at: Clock = USUAL.digest_at
+    shift_hours: Annotated[int, Limit(ge=1, le=168)] = USUAL.shift_hours
+    reports_hour: Annotated[int, Limit(gt=0)] = USUAL.reports_hour
+    reports_day: Annotated[int, Limit(gt=0)] = USUAL.reports_day
+    alerts_minute: Annotated[int, Limit(gt=0)] = USUAL.alerts_minute
 
 
 class _Policy(_Table):
@@ -109,6 +133,9 @@ class _Commune(_Table):
     words: dict[str, list[Text]] = {}
     policy: _Policy = _Policy()
     landmarks: list[Text] = []
+    lead: Text = LEAD
+    partners: list[_Partner] = []
+    rules: _Rules = _Rules()
 
 
 def _where(parts: Sequence[int | str], raw: object) -> str:
@@ -177,7 +204,11 @@ def _field_problems(raw: _Commune, desks: set[str]) -> Iterator[str]:
     if not raw.fields:
         yield "fields: there must be at least one"
     for field in raw.fields:
-        for key, unit in (("desk", field.desk), *(("told", told) for told in field.told)):
+        for key, unit in (
+            ("desk", field.desk),
+            *(("told", told) for told in field.told),
+            *(("digest", d) for d in field.digest),
+        ):
             if unit not in desks:
                 yield f"fields[{field.id}].{key}: there is no unit {unit!r}"
         if (field.ack_from is None) != (field.ack_to is None):
@@ -203,7 +234,7 @@ def _category_problems(raw: _Commune, desks: set[str]) -> Iterator[str]:
 
 def _commune_problems(raw: _Commune) -> Iterator[str]:
     units = {unit.id: unit.kind for unit in raw.units}
-    desks = {*units, "village"}
+    desks = {*units, "village", LEAD}
     yield from _unit_problems(raw.units)
     for key, unit in (("office", raw.office), ("police", raw.police)):
         if units.get(unit) != key:
@@ -212,6 +243,9 @@ def _commune_problems(raw: _Commune) -> Iterator[str]:
         yield "units: there must be at least one of kind 'village'"
     yield from _field_problems(raw, desks)
     yield from _category_problems(raw, desks)
+    yield from _repeated("partners", (partner.id for partner in raw.partners))
+    if len(raw.partners) > PARTNERS_MAX:
+        yield f"partners: at most {PARTNERS_MAX}, one button each"
     for day in sorted(set(raw.days_off) & set(raw.days_worked)):
         yield f"days_worked: {day} is also in days_off"
 
@@ -245,6 +279,8 @@ def _field(raw: _Field) -> Field:
         fix_days=raw.fix_days,
         ack_from=raw.ack_from,
         ack_to=raw.ack_to,
+        hidden=raw.hidden,
+        digest=tuple(raw.digest),
     )
 
 
@@ -276,6 +312,9 @@ def _commune(raw: _Commune) -> Commune:
         policy_version=raw.policy.version,
         policy_contact=raw.policy.contact,
         landmarks=tuple(raw.landmarks),
+        lead=raw.lead,
+        partners=tuple(Partner(**partner.model_dump()) for partner in raw.partners),
+        rules=Rules(**raw.rules.model_dump()),
     )
 
 

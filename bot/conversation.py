@@ -222,7 +222,7 @@ class Conversation:
             chat.session = decision.session if code is None else replace(decision.session, last=code)
             chat.choices = _offered(one, incoming) or chat.choices
             done.append(one)
-        await perform.write(conn, done, now)
+        await perform.write(conn, done, now, self._world.commune.rules.alerts_minute)
 
     def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
         spoken, captions = [], {}

@@ -1,6 +1,6 @@
 """What decisions need to know, read in the caller's transaction; many at once where it is asked often."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -8,8 +8,23 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.core.commune import LEAD, Point
 from bot.core.events import Address, Incoming, Left
-from bot.core.facts import Desk, Facts, Invite, Me, Needs, PhotoFact, Refusal, Role
+from bot.core.facts import (
+    Count,
+    Desk,
+    Facts,
+    Filed,
+    Invite,
+    Me,
+    Near,
+    Needs,
+    PhotoFact,
+    Refusal,
+    Role,
+    Spot,
+)
+from bot.core.places import metres, valid
 from bot.core.report import Report
 from storage import outbox, people, photos, reports
 from storage.tables import PhotoState
@@ -17,7 +32,16 @@ from storage.tables import PhotoState
 OPEN_SHOWN = 6
 MINE_SHOWN = 5
 UNHEARD_SHOWN = 20
-_COLUMNS = [f.name for f in fields(Report) if f.name != "photos"]
+HELD_SHOWN = 40
+OPEN_AT_SHOWN = 15
+HOUR_MS, DAY_MS = 3_600_000, 24 * 3_600_000
+NEAR_METRES = 60.0
+NEAR_SHOWN = 20
+# A place closed within so long, and reported again, has come back.
+RECURS_MS = 90 * DAY_MS
+# Of 256 bits: copies of one picture, saved again or smaller, differ in fewer.
+ALIKE_BITS = 20
+_COLUMNS = [f.name for f in fields(Report) if f.name not in ("photos", "followers")]
 
 
 async def gather(
@@ -34,9 +58,9 @@ async def gather(
     who = await _meet(conn, [incoming for incoming, _ in asked], int(now.timestamp() * 1000))
     groups = {i.address.key for i, _ in asked if i.address.group}
     rooms = await people.unit_of_rooms(conn, groups) if groups else {}
-    found = [await _one(conn, incoming, need, who, rooms, office) for incoming, need in asked]
+    found = [await _one(conn, incoming, need, who, rooms, office, now) for incoming, need in asked]
     units = {unit for values in found for unit in values["units"]}
-    desks = await _desks(conn, units, channels) if units else {}
+    desks = await _desks(conn, units, channels, int(now.timestamp() * 1000)) if units else {}
     return [Facts(now=now, desks={u: desks[u] for u in values.pop("units")}, **values) for values in found]
 
 
@@ -71,6 +95,7 @@ async def _one(
     who: dict[tuple[str, str], people.Known],
     rooms: dict[str, str],
     office: str,
+    now: datetime,
 ) -> dict[str, Any]:
     me = _me(who.get((incoming.address.channel, incoming.account)))
     room = rooms.get(incoming.address.key)
@@ -89,6 +114,25 @@ async def _one(
         desks = {room} if room is not None else {role.unit for role in me.roles}
         rows = await reports.open_at(conn, desks, OPEN_SHOWN) if desks else []
         values["open_here"] = await _as_reports(conn, rows)
+    if need.near is not None:
+        values["near"] = await _near(conn, need.near, int(now.timestamp() * 1000))
+    if need.filed:
+        moment = int(now.timestamp() * 1000)
+        filed = await reports.filed_since(conn, me.person, moment - HOUR_MS, moment - DAY_MS)
+        values["filed"] = Filed(*filed)
+    if need.held:
+        rows = await reports.held_for(conn, incoming.address.channel, incoming.address.chat, HELD_SHOWN)
+        values["held"] = await _as_reports(conn, rows)
+    if need.open_at is not None:
+        rows, count = await reports.open_for(
+            conn, need.open_at, need.open_fields, need.open_before, OPEN_AT_SHOWN
+        )
+        values["open_at"] = await _as_reports(conn, rows)
+        values["open_count"] = count
+    if need.counts:
+        moment = int(now.timestamp() * 1000)
+        rows_ = await reports.counts(conn, moment, moment - 7 * DAY_MS)
+        values["counts"] = tuple(Count(*row) for row in rows_)
     if need.unheard:
         rows = await reports.unheard(conn, UNHEARD_SHOWN)
         values["unheard"] = await _as_reports(conn, rows)
@@ -133,11 +177,50 @@ async def _report(
 async def _as_reports(conn: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> tuple[Report, ...]:
     if not rows:
         return ()
-    counts = await photos.counts_of(conn, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    counts, following = await photos.counts_of(conn, ids), await reports.followers_of(conn, ids)
     return tuple(
-        Report(**{name: row._mapping[name] for name in _COLUMNS}, photos=counts.get(row.id, 0))
+        Report(
+            **{name: row._mapping[name] for name in _COLUMNS},
+            photos=counts.get(row.id, 0),
+            followers=tuple(following.get(row.id, ())),
+        )
         for row in rows
     )
+
+
+async def _near(conn: AsyncConnection, spot: Spot, now: int) -> tuple[Near, ...]:
+    """Reports of the same field close by; of the same village, those whose photo is nearly the same."""
+    since = now - RECURS_MS
+    point = valid(spot.lat, spot.lon) if spot.lat is not None and spot.lon is not None else None
+    pair = (point.lat, point.lon) if point is not None else None
+    rows = await reports.same_place(
+        conn, spot.field, spot.unit, spot.mark, pair, NEAR_METRES, since, NEAR_SHOWN
+    )
+    found = {row.id: row for row in rows}
+    prints = await photos.prints_of(conn, spot.photos) if spot.photos else []
+    if prints and spot.unit is not None:
+        rows = await reports.open_in(conn, spot.field, spot.unit, since, NEAR_SHOWN)
+        found |= {row.id: row for row in rows}
+    theirs = await photos.prints_of_reports(conn, list(found)) if prints and found else {}
+    alike = {
+        report
+        for report, known in theirs.items()
+        if any(_bits_apart(one, other) <= ALIKE_BITS for one in prints for other in known)
+    }
+    near: list[Near] = []
+    for report in await _as_reports(conn, [found[key] for key in sorted(found, reverse=True)]):
+        away = None
+        if point is not None and report.lat is not None and report.lon is not None:
+            away = metres(point, Point(report.lat, report.lon))
+        marked = bool(spot.mark) and (report.unit, report.mark) == (spot.unit, spot.mark)
+        if (away is not None and away <= NEAR_METRES) or marked or report.id in alike:
+            near.append(Near(report, away, report.id in alike))
+    return tuple(near)
+
+
+def _bits_apart(one: str, other: str) -> int:
+    return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
 async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
@@ -165,13 +248,30 @@ async def _invite(conn: AsyncConnection, digest: str, incoming: Incoming) -> Inv
     return Invite(digest, unit, role, not used and incoming.at.timestamp() * 1000 < expires)
 
 
-async def _desks(conn: AsyncConnection, units: set[str], channels: Container[str]) -> dict[str, Desk]:
+async def _desks(
+    conn: AsyncConnection, units: set[str], channels: Container[str], now: int
+) -> dict[str, Desk]:
     rooms: dict[str, list[Address]] = {unit: [] for unit in units}
     for unit, channel, chat in await people.rooms_of(conn, units):
         if channel in channels:
             rooms[unit].append(Address(channel, chat, group=True))
-    members: dict[str, list[Address]] = {unit: [] for unit in units}
-    for unit, channel, chat in await people.ears_of(conn, units):
-        if channel in channels:
-            members[unit].append(Address(channel, chat))
-    return {unit: Desk(unit, tuple(rooms[unit]), tuple(members[unit])) for unit in units}
+    ears = await people.ears_of(conn, units, [LEAD] if LEAD in units else [])
+    ears = [ear for ear in ears if ear.channel in channels]
+    return {unit: _desk(unit, tuple(rooms[unit]), ears, now) for unit in units}
+
+
+def _desk(unit: str, rooms: tuple[Address, ...], ears: Sequence[people.Ear], now: int) -> Desk:
+    """The members of a unit; of the desk of what is about officials, those who lead the commune."""
+    own = [ear for ear in ears if (ear.role == LEAD if unit == LEAD else ear.unit == unit)]
+
+    def chats(some: Iterable[people.Ear]) -> tuple[Address, ...]:
+        return tuple(dict.fromkeys(Address(ear.channel, ear.chat) for ear in some))
+
+    return Desk(
+        unit,
+        rooms,
+        # The office's daily work is not for those who lead the commune, as long as somebody else is there.
+        chats(ear for ear in own if ear.role != LEAD or unit == LEAD) or chats(own),
+        chats(ear for ear in own if ear.role == "head"),
+        chats(ear for ear in own if ear.shift_until is not None and ear.shift_until > now),
+    )

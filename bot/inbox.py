@@ -9,7 +9,18 @@ from typing import Any
 
 from bot.channels.base import Malformed, Parsed, Received
 from bot.clock import Clock
-from bot.core.events import Address, DraftDue, LinkReady, Moved, Overlooked, PhotoReady, Undelivered
+from bot.core.events import (
+    Address,
+    DraftDue,
+    FloodOver,
+    LinkReady,
+    MorningDue,
+    Moved,
+    Overlooked,
+    PhotoReady,
+    ReportDue,
+    Undelivered,
+)
 from storage import inbox
 from storage.database import Database
 from storage.inbox import INTERNAL, Arrival
@@ -22,10 +33,15 @@ _OWN = {
     "draft": DraftDue,
     "moved": Moved,
     "overlooked": Overlooked,
+    "report": ReportDue,
+    "morning": MorningDue,
+    "flood": FloodOver,
 }
 # Of a payload that cannot be read, the beginning is enough to see what it was.
 KEPT_BYTES = 64 * 1024
-OwnEvent = PhotoReady | LinkReady | Undelivered | DraftDue | Moved | Overlooked
+OwnEvent = (
+    PhotoReady | LinkReady | Undelivered | DraftDue | Moved | Overlooked | ReportDue | MorningDue | FloodOver
+)
 
 
 class Inbox:

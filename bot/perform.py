@@ -16,22 +16,32 @@ from bot.core.effects import (
     Consent,
     Effect,
     FileReport,
+    Follow,
     FollowLink,
     Heard,
     Join,
     KeepPhoto,
     Lane,
+    Note,
     Reach,
     Relocate,
     Say,
+    Shift,
     ShowPhotos,
     Unbind,
     Unheard,
+    Unhold,
 )
 from bot.core.events import Address, Incoming
 from bot.core.message import Button, Message
 from storage import offers, outbox, people, photos, reports, sessions
-from storage.tables import PhotoState
+from storage.tables import OutboxState, PhotoState
+
+FLOOD_MS = 60_000
+# What a digest can say instead: other alerts, an emergency above all, always go alone.
+DIGESTED = ("duty/alert", "duty/photo")
+# The photos of what a digest told come after it, when the room has had a moment.
+PHOTOS_WAIT_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,7 @@ class _Batch:
     """What many events have in common is written at once."""
 
     now: int
+    flood: int
     promises: list[dict[str, Any]] = field(default_factory=list)
     questions: set[tuple[str, str]] = field(default_factory=set)
     offered: dict[str, str] = field(default_factory=dict)
@@ -76,9 +87,12 @@ async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -
     return [f"{prefix}-{year:02d}-{number:05d}" for number in numbers]
 
 
-async def write(conn: AsyncConnection, done: Sequence[Done], now: int) -> None:
-    """Everything the decisions want, except the sessions. Raises Conflict when one came too late."""
-    batch = _Batch(now)
+async def write(conn: AsyncConnection, done: Sequence[Done], now: int, flood: int) -> None:
+    """Everything the decisions want, except the sessions. Raises Conflict when one came too late.
+
+    `flood` is how many alerts and photos a chat may be sent in a minute.
+    """
+    batch = _Batch(now, flood)
     await _file_reports(conn, done, batch)
     for one in done:
         spoken = iter(one.spoken)
@@ -95,7 +109,33 @@ async def write(conn: AsyncConnection, done: Sequence[Done], now: int) -> None:
     if batch.offered:
         await offers.save(conn, batch.offered)
     if batch.promises:
+        await _hold_floods(conn, batch)
         await outbox.promise(conn, batch.promises)
+
+
+async def _hold_floods(conn: AsyncConnection, batch: _Batch) -> None:
+    """When a chat would get too much at once, its alerts wait for one digest, and the photos for that.
+
+    Counted in the platform's messages. An emergency always goes alone.
+    """
+    ears = {(row["channel"], row["chat"]) for row in batch.promises if row["lane"] == Lane.ALERT}
+    if not ears:
+        return
+    first = min(row["due_at"] for row in batch.promises if row["lane"] == Lane.ALERT)
+    sent = await outbox.recent(conn, ears, first - FLOOD_MS)
+    held: set[tuple[str, str, int]] = set()
+    for row in batch.promises:
+        ear = (row["channel"], row["chat"])
+        if ear not in ears or row["lane"] not in (Lane.ALERT, Lane.PHOTO):
+            continue
+        alert = row["lane"] == Lane.ALERT
+        follows = (*ear, row["report"]) in held
+        if row["message"] in DIGESTED and (follows or sent.get(ear, 0) >= batch.flood):
+            row["state"] = OutboxState.HELD
+            if alert:
+                held.add((*ear, row["report"]))
+        else:
+            sent[ear] = sent.get(ear, 0) + 1
 
 
 async def _file_reports(conn: AsyncConnection, done: Sequence[Done], batch: _Batch) -> None:
@@ -147,7 +187,21 @@ def _report_row(one: Done, filed: FileReport, now: int) -> dict[str, Any]:
         "reopened": 0,
         "alerted_at": now if filed.alerted else None,
         "version": 0,
+        **_NEW,
+        **filed.values,
     }
+
+
+# Every row of one INSERT has the same columns.
+_NEW: dict[str, Any] = {
+    "mark": "",
+    "emergency": False,
+    "behalf": False,
+    "callback": "",
+    "recurs": None,
+    "due_at": None,
+    "due_step": "",
+}
 
 
 async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Batch) -> None:
@@ -185,6 +239,15 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await reports.heard(conn, ids, batch.now)
         case Unheard(report):
             await reports.heard(conn, [report], None)
+        case Note(report, action, note):
+            await reports.note(conn, [_line(one, report, action, batch.now, note=note)])
+        case Follow(report):
+            await reports.follow(conn, report, one.person, here.channel, here.chat, batch.now)
+        case Shift(unit, until):
+            await people.shift(conn, one.person, unit, until)
+        case Unhold(to):
+            later = batch.now + PHOTOS_WAIT_MS
+            await outbox.unhold(conn, to.channel, to.chat, later)
 
 
 def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
@@ -208,16 +271,16 @@ def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
 
 async def _change(conn: AsyncConnection, one: Done, change: Change, now: int) -> None:
     await reports.change(conn, change.report, change.version, change.values)
-    line = {
-        "report": change.report,
-        "at": now,
-        "person": one.person,
-        "action": change.action,
-        "before": change.before,
-        "after": change.after,
-        "note": change.note,
-    }
+    line = _line(one, change.report, change.action, now, change.before, change.after, change.note)
     await reports.note(conn, [line])
+
+
+def _line(
+    one: Done, report: int, action: str, now: int, before: str = "", after: str = "", note: str = ""
+) -> dict[str, Any]:
+    """A line of history; what happens by itself is nobody's doing."""
+    line = {"report": report, "at": now, "person": one.person or None, "action": action}
+    return line | {"before": before, "after": after, "note": note}
 
 
 async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch: _Batch) -> None:
@@ -237,7 +300,14 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
         row = _row(show.to, show.message, one.captions[show.message], batch.now)
         key = f"{show.message}/{photo.id}/{show.to.key}/{show.round}"
         batch.promises.append(
-            row | {"lane": int(Lane.PHOTO), "photo": photo.stored, "report": report, "key": key}
+            row
+            | {
+                "lane": int(Lane.PHOTO),
+                "photo": photo.stored,
+                "report": report,
+                "key": key,
+                "due_at": batch.now + show.wait_ms,
+            }
         )
 
 
@@ -257,6 +327,7 @@ def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
             "key": say.key,
             "question": say.question,
             "due_at": batch.now + say.wait_ms,
+            "silent": say.silent,
         }
     )
 

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Container
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
-from bot.core.events import Address, DraftDue, Overlooked
+from bot.core import when
+from bot.core.commune import LEAD, Commune
+from bot.core.events import Address, DraftDue, FloodOver, MorningDue, Overlooked, ReportDue
 from bot.inbox import own_arrival
 from storage import inbox, outbox, people, reports, sessions
 from storage.database import Database
@@ -21,20 +24,27 @@ FALLBACK_LOOK_S = 60.0
 AT_ONCE = 500
 # An alert that is lost again is looked for again after so long.
 AGAIN_MS = 10 * 60 * 1000
+# A morning's digest that comes later than this is of no use any more.
+LATE_MORNING = timedelta(hours=5)
+MONDAY = 0
+FLOOD_MS = 60_000
 
 
 class Reminders:
-    """Looks for drafts that lie open and for leases that ran out. `told` wakes whoever acts on it."""
+    """Looks for what is due: drafts that lie open, deadlines, the morning's digest, leases that ran out.
+
+    What is found becomes an event with a key that cannot be stored twice; `told` wakes whoever acts on it.
+    """
 
     def __init__(
         self,
         db: Database,
-        office: str,
+        commune: Commune,
         channels: Container[str],
         clock: Clock,
         told: Callable[[], None],
     ) -> None:
-        self._db, self._office, self._channels = db, office, channels
+        self._db, self._commune, self._channels = db, commune, channels
         self._clock, self._told = clock, told
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._looking = asyncio.Lock()
@@ -69,21 +79,64 @@ class Reminders:
     async def _promise(self, conn: AsyncConnection) -> int:
         now = self._clock.ms()
         await outbox.release(conn, now)
-        return await self._drafts(conn, now) + await self._overlooked(conn, now)
+        looks = (self._drafts, self._overlooked, self._due, self._mornings, self._floods)
+        return sum([await look(conn, now) for look in looks])
+
+    async def _due(self, conn: AsyncConnection, now: int) -> int:
+        """Moments that reports waited for; deciding one sets the next."""
+        due = await reports.due(conn, now, AT_ONCE)
+        address = Address("internal", "deadlines")
+        arrivals = [
+            own_arrival(address, "", ReportDue(code, step), f"due/{code}/{step}/{moment}", now)
+            for code, step, moment in due
+        ]
+        return await inbox.store(conn, arrivals) if arrivals else 0
+
+    async def _mornings(self, conn: AsyncConnection, now: int) -> int:
+        """Once a day, to every unit that has something open; on Mondays to those who lead the commune."""
+        here, rules = when.local(now), self._commune.rules
+        day = here.date()
+        late = here - datetime.combine(day, rules.digest_at, when.ZONE)
+        address, first = Address("internal", "mornings"), f"morning/{self._commune.office}/{day}"
+        if not timedelta(0) <= late < LATE_MORNING or await inbox.known(conn, first):
+            return 0
+        units = await reports.desks_with_open(conn)
+        units |= {self._commune.office}
+        units |= {unit for field in self._commune.fields.values() for unit in field.digest}
+        units |= {LEAD} if here.weekday() == MONDAY else set()
+        arrivals = [
+            own_arrival(address, "", MorningDue(unit, day.isoformat()), f"morning/{unit}/{day}", now)
+            for unit in sorted(units)
+        ]
+        return await inbox.store(conn, arrivals)
+
+    async def _floods(self, conn: AsyncConnection, now: int) -> int:
+        """Chats whose alerts have waited a minute: they are told in one digest."""
+        arrivals = [
+            own_arrival(
+                Address(channel, chat, group), "", FloodOver(), f"flood/{channel}:{chat}/{newest}", now
+            )
+            for channel, chat, group, newest in await outbox.held_chats(conn, now - FLOOD_MS)
+            if channel in self._channels
+        ]
+        return await inbox.store(conn, arrivals) if arrivals else 0
 
     async def _overlooked(self, conn: AsyncConnection, now: int) -> int:
         """Reports nobody could be told of, when there is somebody now at their desk or at the office."""
         waiting = await reports.unheard(conn, AT_ONCE)
         if not waiting:
             return 0
-        desks = {row.desk for row in waiting} | {self._office}
-        ears = [*await people.rooms_of(conn, desks), *await people.ears_of(conn, desks)]
-        heard = {unit for unit, channel, _ in ears if channel in self._channels}
+        office = self._commune.office
+        desks = {row.desk for row in waiting} | {office}
+        ears = [(unit, channel) for unit, channel, _ in await people.rooms_of(conn, desks)]
+        for ear in await people.ears_of(conn, desks, [LEAD] if LEAD in desks else []):
+            ears += [(LEAD if ear.role == LEAD else ear.unit, ear.channel), (ear.unit, ear.channel)]
+        heard = {unit for unit, channel in ears if channel in self._channels}
         address, slot = Address("internal", "overlooked"), now // AGAIN_MS
         arrivals = [
             own_arrival(address, "", Overlooked(row.code), f"overlooked/{row.code}/{slot}", now)
             for row in waiting
-            if heard & {row.desk, self._office}
+            if row.desk in heard or (row.desk != LEAD and office in heard)
         ]
         return await inbox.store(conn, arrivals) if arrivals else 0
 

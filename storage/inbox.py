@@ -86,6 +86,12 @@ async def waiting(conn: AsyncConnection, limit: int) -> list[Stored]:
     return [Stored(*row) for row in rows]
 
 
+async def known(conn: AsyncConnection, event: str) -> bool:
+    """Whether the program told itself this before."""
+    query = sa.select(inbox.c.id).where(inbox.c.channel == INTERNAL, inbox.c.event == event)
+    return (await conn.execute(query)).first() is not None
+
+
 async def one(conn: AsyncConnection, row: Stored) -> Stored | None:
     """That event, if it still waits; its chat is locked against other processes first."""
     if conn.dialect.name != "sqlite":

@@ -15,6 +15,9 @@ FUTURE_MS = 60_000
 # Written into the statement: a bound value would keep the database from using the partial index.
 DUE: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.DUE))
 SENDING: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.SENDING))
+HELD: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.HELD))
+# The lanes that flood a chat, written as the partial index has them: alerts and photos.
+FLOODING: tuple[sa.ColumnElement[int], ...] = (sa.literal_column("0"), sa.literal_column("3"))
 _BLANK = {
     "buttons": "[]",
     "photo": None,
@@ -23,6 +26,7 @@ _BLANK = {
     "key": None,
     "question": False,
     "grouped": False,
+    "silent": False,
     "state": OutboxState.DUE,
     "tries": 0,
 }
@@ -155,6 +159,46 @@ async def find(conn: AsyncConnection, row: int) -> Row | None:
 async def move_chat(conn: AsyncConnection, channel: str, old: str, new: str) -> None:
     where = sa.and_(outbox.c.channel == channel, outbox.c.chat == old, outbox.c.state == DUE)
     await conn.execute(sa.update(outbox).where(where).values(chat=new))
+
+
+_RECENT = (
+    sa.select(outbox.c.channel, outbox.c.chat, sa.func.count())
+    .where(outbox.c.channel == sa.bindparam("of_channel"), outbox.c.lane.in_(FLOODING))
+    .where(outbox.c.chat.in_(sa.bindparam("chats", expanding=True)), outbox.c.due_at > sa.bindparam("since"))
+    .where(outbox.c.state != HELD, outbox.c.state != OutboxState.SUPERSEDED)
+    .group_by(outbox.c.channel, outbox.c.chat)
+)
+
+
+async def recent(
+    conn: AsyncConnection, chats: Collection[tuple[str, str]], since: int
+) -> dict[tuple[str, str], int]:
+    """How many alerts and photos were due in each (channel, chat) since then, without what is held."""
+    found: dict[tuple[str, str], int] = {}
+    for channel in {channel for channel, _ in chats}:
+        names = [chat for of, chat in chats if of == channel]
+        rows = await conn.execute(_RECENT, {"of_channel": channel, "chats": names, "since": since})
+        found |= {(row[0], row[1]): row[2] for row in rows}
+    return found
+
+
+async def held_chats(conn: AsyncConnection, before: int) -> list[tuple[str, str, bool, int]]:
+    """(channel, chat, whether it is a group, the newest row held) of chats that waited since before then."""
+    query = (
+        sa.select(outbox.c.channel, outbox.c.chat, outbox.c.grouped, sa.func.max(outbox.c.id))
+        .where(outbox.c.state == HELD)
+        .group_by(outbox.c.channel, outbox.c.chat, outbox.c.grouped)
+        .having(sa.func.min(outbox.c.due_at) <= before)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in await conn.execute(query)]
+
+
+async def unhold(conn: AsyncConnection, channel: str, chat: str, photos_from: int) -> None:
+    """What was held has been said in one digest; the photos behind it go out from then on."""
+    here = sa.and_(outbox.c.channel == channel, outbox.c.chat == chat, outbox.c.state == HELD)
+    said = sa.update(outbox).where(here, outbox.c.photo.is_(None))
+    await conn.execute(said.values(state=OutboxState.SUPERSEDED))
+    await conn.execute(sa.update(outbox).where(here).values(state=OutboxState.DUE, due_at=photos_from))
 
 
 async def depth(conn: AsyncConnection) -> list[tuple[int, int, int]]:

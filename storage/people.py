@@ -107,16 +107,36 @@ async def rooms_of(conn: AsyncConnection, units: Collection[str]) -> list[tuple[
     return [(row.unit, row.channel, row.address) for row in await conn.execute(query)]
 
 
-async def ears_of(conn: AsyncConnection, units: Collection[str]) -> list[tuple[str, str, str]]:
-    """(unit, channel, private chat) of each member that can be written to, oldest member first."""
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A member's private chat that can be written to."""
+
+    unit: str
+    role: str
+    channel: str
+    chat: str
+    shift_until: int | None
+
+
+async def ears_of(conn: AsyncConnection, units: Collection[str], roles: Collection[str] = ()) -> list[Ear]:
+    """The members of these units, and those with one of these roles in any; oldest member first."""
+    theirs: sa.ColumnElement[bool] = members.c.unit.in_(units)
+    if roles:
+        theirs = sa.or_(theirs, members.c.role.in_(roles))
     query = (
-        sa.select(members.c.unit, accounts.c.channel, accounts.c.chat)
+        sa.select(members.c.unit, members.c.role, accounts.c.channel, accounts.c.chat, members.c.shift_until)
         .join(accounts, accounts.c.person == members.c.person)
-        .where(members.c.unit.in_(units), members.c.removed_at.is_(None))
+        .where(theirs, members.c.removed_at.is_(None))
         .where(accounts.c.reachable, accounts.c.chat.is_not(None))
         .order_by(members.c.id)
     )
-    return list(dict.fromkeys((row.unit, row.channel, row.chat) for row in await conn.execute(query)))
+    return [Ear(*row) for row in await conn.execute(query)]
+
+
+async def shift(conn: AsyncConnection, person: str, unit: str, until: int | None) -> None:
+    """On duty for the unit until then; None: not any more."""
+    own = sa.and_(members.c.person == person, members.c.unit == unit, members.c.removed_at.is_(None))
+    await conn.execute(sa.update(members).where(own).values(shift_until=until))
 
 
 async def unit_of_rooms(conn: AsyncConnection, chats: Collection[str]) -> dict[str, str]:

@@ -118,6 +118,23 @@ async def counts_of(conn: AsyncConnection, reports: Collection[int]) -> dict[int
     return {row[0]: row[1] for row in await conn.execute(query.group_by(photos.c.report))}
 
 
+async def prints_of(conn: AsyncConnection, ids: Collection[int]) -> list[str]:
+    """The fingerprints of these photos, as far as they are clean."""
+    query = sa.select(photos.c.fingerprint).where(photos.c.id.in_(ids), photos.c.fingerprint.is_not(None))
+    return [row.fingerprint for row in await conn.execute(query)]
+
+
+async def prints_of_reports(conn: AsyncConnection, ids: Collection[int]) -> dict[int, list[str]]:
+    """The fingerprints of the photos that reporters gave, by report."""
+    query = sa.select(photos.c.report, photos.c.fingerprint).where(
+        photos.c.report.in_(ids), photos.c.purpose == "before", photos.c.fingerprint.is_not(None)
+    )
+    found: dict[int, list[str]] = {}
+    for row in await conn.execute(query):
+        found.setdefault(row.report, []).append(row.fingerprint)
+    return found
+
+
 async def follow(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     await conn.execute(sa.insert(links), [dict(row) for row in rows])
 

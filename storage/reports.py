@@ -7,10 +7,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Conflict, insert
-from storage.tables import OPEN, counters, history, outbox, reports
+from storage.tables import OPEN, OutboxState, counters, followers, history, outbox, reports
 
 Row = sa.Row[Any]
 _ONE = sa.select(reports)
+# Written into the statement: a bound value would keep the database from using the partial index.
+HELD: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.HELD))
+# More than anybody may file in a day.
+FILED_LOOK = 64
 
 
 async def draw_numbers(conn: AsyncConnection, counter: str, count: int) -> range:
@@ -88,14 +92,137 @@ async def heard(conn: AsyncConnection, ids: Collection[int], now: int | None) ->
     await conn.execute(sa.update(reports).where(reports.c.id.in_(ids)).values(alerted_at=now))
 
 
+async def due(conn: AsyncConnection, now: int, limit: int) -> list[tuple[str, str, int]]:
+    """(code, step, moment) of what wants attention by now, the longest overdue first."""
+    query = sa.select(reports.c.code, reports.c.due_step, reports.c.due_at)
+    query = query.where(reports.c.due_at.is_not(None), reports.c.due_at <= now)
+    return [
+        (row[0], row[1], row[2]) for row in await conn.execute(query.order_by(reports.c.due_at).limit(limit))
+    ]
+
+
+async def filed_since(conn: AsyncConnection, person: str, hour: int, day: int) -> tuple[int, int]:
+    """How many a person filed since each of two moments; emergencies and those for others do not count."""
+    own = sa.and_(reports.c.person == person, sa.not_(reports.c.emergency), sa.not_(reports.c.behalf))
+    recent = sa.select(reports.c.filed_at).where(own).order_by(reports.c.id.desc()).limit(FILED_LOOK)
+    filed = [row.filed_at for row in await conn.execute(recent)]
+    return sum(at > hour for at in filed), sum(at > day for at in filed)
+
+
+async def followers_of(conn: AsyncConnection, ids: Collection[int]) -> dict[int, list[tuple[str, str]]]:
+    """(channel, chat) of everybody who follows, by report."""
+    query = sa.select(followers.c.report, followers.c.channel, followers.c.chat).where(
+        followers.c.report.in_(ids)
+    )
+    found: dict[int, list[tuple[str, str]]] = {}
+    for row in await conn.execute(query.order_by(followers.c.report, followers.c.at)):
+        found.setdefault(row.report, []).append((row.channel, row.chat))
+    return found
+
+
+async def follow(conn: AsyncConnection, report: int, person: str, channel: str, chat: str, now: int) -> None:
+    row = {"report": report, "person": person, "channel": channel, "chat": chat, "at": now}
+    await conn.execute(insert(conn, followers).on_conflict_do_nothing(), row)
+
+
+async def followed_by(conn: AsyncConnection, person: str, limit: int) -> list[Row]:
+    """The reports that a person follows, newest first."""
+    query = _ONE.join(followers, followers.c.report == reports.c.id).where(followers.c.person == person)
+    return list(await conn.execute(query.order_by(reports.c.id.desc()).limit(limit)))
+
+
+async def held_for(conn: AsyncConnection, channel: str, chat: str, limit: int) -> list[Row]:
+    """The reports whose alerts this chat waits for."""
+    waiting = sa.select(outbox.c.report).where(
+        outbox.c.channel == channel, outbox.c.chat == chat, outbox.c.state == HELD, outbox.c.lane == 0
+    )
+    query = _ONE.where(reports.c.id.in_(waiting.distinct()))
+    return list(await conn.execute(query.order_by(reports.c.id).limit(limit)))
+
+
+async def open_for(
+    conn: AsyncConnection, desk: str, fields: Collection[str], before: int, limit: int
+) -> tuple[list[Row], int]:
+    """What was filed before then and is open, at a desk and of some fields: the oldest, and how many."""
+    theirs = sa.or_(reports.c.desk == desk, reports.c.field.in_(fields)) if fields else reports.c.desk == desk
+    open_then = sa.and_(reports.c.closed_at.is_(None), reports.c.filed_at < before)
+    where = sa.and_(theirs, open_then, reports.c.status.in_(OPEN))
+    rows = await conn.execute(_ONE.where(where).order_by(reports.c.id).limit(limit))
+    count = await conn.execute(sa.select(sa.func.count()).select_from(reports).where(where))
+    return list(rows), int(count.scalar_one())
+
+
+async def desks_with_open(conn: AsyncConnection) -> set[str]:
+    query = sa.select(reports.c.desk).where(reports.c.closed_at.is_(None), reports.c.status.in_(OPEN))
+    return {row.desk for row in await conn.execute(query.distinct())}
+
+
+async def counts(conn: AsyncConnection, now: int, since: int) -> list[tuple[str, int, int, int]]:
+    """(desk, open, of these overdue, closed since then) of each unit that has any."""
+    is_open = sa.and_(reports.c.closed_at.is_(None), reports.c.status.in_(OPEN))
+    late = sa.or_(
+        reports.c.fix_by < now,
+        sa.and_(reports.c.ack_by < now, reports.c.status.in_(("sent", "reopened", "forwarded"))),
+    )
+    one: sa.ColumnElement[int] = sa.literal_column("1")
+    query = (
+        sa.select(reports.c.desk, sa.func.count(), sa.func.sum(sa.case((late, one), else_=0)))
+        .where(is_open)
+        .group_by(reports.c.desk)
+    )
+    found = {row[0]: [row[1], int(row[2] or 0), 0] for row in await conn.execute(query)}
+    closed = sa.select(reports.c.desk, sa.func.count()).where(reports.c.closed_at >= since)
+    for desk, count in await conn.execute(closed.group_by(reports.c.desk)):
+        found.setdefault(desk, [0, 0, 0])[2] = count
+    return [(desk, total, overdue, done) for desk, (total, overdue, done) in sorted(found.items())]
+
+
+async def same_place(
+    conn: AsyncConnection,
+    field: str,
+    unit: str | None,
+    mark: str,
+    point: tuple[float, float] | None,
+    metres: float,
+    since: int,
+    limit: int,
+) -> list[Row]:
+    """Reports of a field since then in the box around a point, or in the same village at the same mark."""
+    recent = sa.and_(reports.c.field == field, reports.c.filed_at >= since)
+    found: dict[int, Row] = {}
+    if point is not None:
+        box = _box(*point, metres)
+        query = _ONE.where(box, recent).order_by(reports.c.id.desc()).limit(limit)
+        found |= {row.id: row for row in await conn.execute(query)}
+    if unit is not None and mark:
+        # The empty mark is written out: only then may the partial index be used.
+        marked = sa.and_(
+            reports.c.unit == unit, reports.c.mark == mark, reports.c.mark != sa.literal_column("''")
+        )
+        query = _ONE.where(marked, recent).order_by(reports.c.id.desc()).limit(limit)
+        found |= {row.id: row for row in await conn.execute(query)}
+    return sorted(found.values(), key=lambda row: -row.id)
+
+
+async def open_in(conn: AsyncConnection, field: str, unit: str, since: int, limit: int) -> list[Row]:
+    """What is open in a village, of a field, since then."""
+    query = _ONE.where(reports.c.closed_at.is_(None), reports.c.unit == unit)
+    query = query.where(reports.c.field == field, reports.c.filed_at >= since)
+    return list(await conn.execute(query.order_by(reports.c.id.desc()).limit(limit)))
+
+
 # A degree of latitude is 111 km everywhere; of longitude 104 km at Hải Phòng: the box is a little too wide.
 METRES_A_DEGREE = 100_000.0
 
 
 async def near(conn: AsyncConnection, lat: float, lon: float, metres: float, limit: int) -> list[Row]:
     """Reports in the box around a point, newest first; the caller measures the true distance."""
+    box = _box(lat, lon, metres)
+    return list(await conn.execute(_ONE.where(box).order_by(reports.c.id.desc()).limit(limit)))
+
+
+def _box(lat: float, lon: float, metres: float) -> sa.ColumnElement[bool]:
     reach = metres / METRES_A_DEGREE
-    box = sa.and_(
+    return sa.and_(
         reports.c.lat.between(lat - reach, lat + reach), reports.c.lon.between(lon - reach, lon + reach)
     )
-    return list(await conn.execute(_ONE.where(box).order_by(reports.c.id.desc()).limit(limit)))

@@ -22,9 +22,12 @@ class InboxState:
 
 
 class OutboxState:
-    """`DUE` waits; `SENDING` is leased; `UNKNOWN` was perhaps sent (lanes that must not double)."""
+    """`DUE` waits; `SENDING` is leased; `UNKNOWN` was perhaps sent (lanes that must not double).
 
-    DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED = 0, 1, 2, 3, 4, 5
+    `HELD` waits for the digest that will say it with others, when a chat was flooded.
+    """
+
+    DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED, HELD = 0, 1, 2, 3, 4, 5, 6
 
 
 class PhotoState:
@@ -111,6 +114,7 @@ members = sa.Table(
     sa.Column("name", Text, nullable=False),
     sa.Column("joined_at", Moment, nullable=False),
     sa.Column("removed_at", Moment),
+    sa.Column("shift_until", Moment, comment="on duty until then"),
 )
 
 rooms = sa.Table(
@@ -164,6 +168,16 @@ reports = sa.Table(
     sa.Column("outcome", Text, nullable=False, default=""),
     sa.Column("reopened", sa.SmallInteger, nullable=False, default=0),
     sa.Column("alerted_at", Moment, comment="when somebody could be told of it"),
+    sa.Column("mark", Text, nullable=False, server_default="", comment="the landmark as places are compared"),
+    sa.Column("emergency", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("behalf", sa.Boolean, nullable=False, server_default=sa.false(), comment="told for another"),
+    sa.Column("callback", Text, nullable=False, server_default="", comment="a number to call back"),
+    sa.Column("recurs", Id, comment="the closed report that this place had before"),
+    sa.Column("pauses", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("waits_for", Text, nullable=False, server_default="", comment="why the deadline is paused"),
+    sa.Column("review", Text, nullable=False, server_default="", comment="why it should be looked at again"),
+    sa.Column("due_at", Moment, comment="when it wants attention next"),
+    sa.Column("due_step", Text, nullable=False, server_default=""),
     sa.Column("version", sa.Integer, nullable=False, default=0),
 )
 OPEN = ("sent", "acknowledged", "in_progress", "forwarded", "reopened")
@@ -177,11 +191,36 @@ sa.Index(
     postgresql_where=reports.c.closed_at.is_(None),
 )
 sa.Index(
+    "ix_reports_mark",
+    reports.c.unit,
+    reports.c.mark,
+    reports.c.id,
+    sqlite_where=reports.c.mark != "",
+    postgresql_where=reports.c.mark != "",
+)
+sa.Index(
+    "ix_reports_due",
+    reports.c.due_at,
+    sqlite_where=reports.c.due_at.is_not(None),
+    postgresql_where=reports.c.due_at.is_not(None),
+)
+sa.Index(
     "ix_reports_unheard",
     reports.c.id,
     sqlite_where=reports.c.alerted_at.is_(None),
     postgresql_where=reports.c.alerted_at.is_(None),
 )
+
+followers = sa.Table(
+    "followers",
+    metadata,
+    sa.Column("report", Id, sa.ForeignKey("reports.id"), primary_key=True, autoincrement=False),
+    sa.Column("person", Text, sa.ForeignKey("people.id"), primary_key=True),
+    sa.Column("channel", Text, nullable=False, comment="where they hear of it"),
+    sa.Column("chat", Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+sa.Index("ix_followers_person", followers.c.person)
 
 history = sa.Table(
     "history",
@@ -207,6 +246,7 @@ photos = sa.Table(
     sa.Column("file", Text, nullable=False),
     sa.Column("as_file", sa.Boolean, nullable=False, default=False),
     sa.Column("size", sa.BigInteger),
+    sa.Column("kind", Text, nullable=False, server_default="photo", comment="photo or voice"),
     sa.Column("purpose", Text, nullable=False, default="before", comment="before or after"),
     sa.Column("report", Id, sa.ForeignKey("reports.id"), index=True),
     sa.Column("state", sa.SmallInteger, nullable=False, default=PhotoState.WAITING),
@@ -250,6 +290,7 @@ outbox = sa.Table(
     sa.Column("buttons", Text, nullable=False, default="[]"),
     sa.Column("photo", Text, comment="key in the photo store"),
     sa.Column("wants_place", sa.Boolean, nullable=False, default=False),
+    sa.Column("silent", sa.Boolean, nullable=False, server_default=sa.false(), comment="without a sound"),
     sa.Column("report", Id),
     sa.Column("key", Text, unique=True, comment="what can be promised only once"),
     sa.Column("question", sa.Boolean, nullable=False, default=False, comment="a newer question replaces it"),
@@ -288,6 +329,22 @@ sa.Index(
     outbox.c.id,
     sqlite_where=outbox.c.state == OutboxState.UNKNOWN,
     postgresql_where=outbox.c.state == OutboxState.UNKNOWN,
+)
+sa.Index(
+    "ix_outbox_held",
+    outbox.c.channel,
+    outbox.c.chat,
+    sqlite_where=outbox.c.state == OutboxState.HELD,
+    postgresql_where=outbox.c.state == OutboxState.HELD,
+)
+# What floods a chat: alerts and the photos that follow them.
+sa.Index(
+    "ix_outbox_flood",
+    outbox.c.channel,
+    outbox.c.chat,
+    outbox.c.due_at,
+    sqlite_where=outbox.c.lane.in_((sa.literal_column("0"), sa.literal_column("3"))),
+    postgresql_where=outbox.c.lane.in_((sa.literal_column("0"), sa.literal_column("3"))),
 )
 sa.Index(
     "ix_outbox_answered",

@@ -425,7 +425,10 @@ class Commune(RuleBasedStateMachine):
         async with self.db.read() as conn:
             self.rows = {table.name: list(await conn.execute(sa.select(table))) for table in TABLES}
             ears = {
-                unit: [*await people.rooms_of(conn, [unit]), *await people.ears_of(conn, [unit])]
+                unit: [
+                    *await people.rooms_of(conn, [unit]),
+                    *[(e.unit, e.channel, e.chat) for e in await people.ears_of(conn, [unit])],
+                ]
                 for unit in {OFFICE} | {row.desk for row in self.rows["reports"]}
             }
         self._nothing_is_left_lying()

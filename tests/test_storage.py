@@ -282,7 +282,9 @@ async def test_who_writes_again_can_be_written_to_again(database: Database) -> N
         assert await people.ears_of(conn, ["thon-03"]) == []
     await met(database, "1")
     async with database.read() as conn:
-        assert await people.ears_of(conn, ["thon-03"]) == [("thon-03", "t", "private")]
+        assert await people.ears_of(conn, ["thon-03"]) == [
+            people.Ear("thon-03", "monitor", "t", "private", None)
+        ]
 
 
 async def test_not_before_it_is_due(database: Database) -> None:
@@ -420,7 +422,7 @@ async def test_a_first_private_message_makes_reachable(database: Database) -> No
     await met(database, "1", chat="77")
     await met(database, "1", chat=None)
     async with database.read() as conn:
-        assert await people.ears_of(conn, ["thon-03"]) == [("thon-03", "t", "77")]
+        assert await people.ears_of(conn, ["thon-03"]) == [people.Ear("thon-03", "monitor", "t", "77", None)]
     await database.write(lambda conn: people.reach(conn, "t", "77", False))
     async with database.read() as conn:
         assert await people.ears_of(conn, ["thon-03"]) == []

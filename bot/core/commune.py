@@ -13,6 +13,10 @@ class Point:
     lon: float
 
 
+LEAD = "lead"
+"""The desk of what is about an official: the members with that role, whatever their unit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A unit of the commune. `kind`: village, school, police, office, department, association.
@@ -51,7 +55,8 @@ class Category:
 class Field:
     """A family of categories and how it is dealt with.
 
-    `desk` and `told`: a unit id, or "village" for the village of the place.
+    `desk` and `told`: a unit id, "village" for the village of the place, or "lead". A `hidden` one is not
+    offered as a choice: what people say leads to it. `digest` hear of it in the morning only.
     `ack_hours` runs on the clock, only between `ack_from` and `ack_to` when they are given;
     `fix_days` are working days.
     """
@@ -65,6 +70,35 @@ class Field:
     fix_days: int
     ack_from: time | None = None
     ack_to: time | None = None
+    hidden: bool = False
+    digest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """Somebody without a chat whom a report may wait for; `label` a button, `name` in a sentence."""
+
+    id: str
+    label: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How much and when: the night of messages, the hour of digests, the length of a shift, what is too much.
+
+    `reports_hour` and `reports_day` are what one person may file, `alerts_minute` what one chat is sent.
+    """
+
+    quiet_from: time = time(21, 0)
+    quiet_to: time = time(5, 30)
+    silent_from: time = time(22, 0)
+    silent_to: time = time(6, 0)
+    digest_at: time = time(7, 0)
+    shift_hours: int = 24
+    reports_hour: int = 5
+    reports_day: int = 20
+    alerts_minute: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +119,9 @@ class Commune:
     policy_version: str = "1"
     policy_contact: str = ""
     landmarks: tuple[str, ...] = ()
+    lead: str = LEAD
+    partners: tuple[Partner, ...] = ()
+    rules: Rules = Rules()
 
     @property
     def villages(self) -> tuple[Unit, ...]:
@@ -95,7 +132,9 @@ class Commune:
         return self.categories.get(name) or Category(name, "", name, name, ())
 
     def unit(self, name: str) -> Unit:
-        """A unit by its id; one that is gone by its id alone."""
+        """A unit by its id; one that is gone by its id alone. What `lead` has is nobody else's."""
+        if name == LEAD:
+            return Unit(LEAD, LEAD, self.lead)
         return self.units.get(name) or Unit(name, "", name)
 
     def field(self, name: str) -> Field:

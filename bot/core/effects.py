@@ -1,7 +1,8 @@
 """What a decision wants done; `bot.perform` writes it, in one transaction."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -19,24 +20,34 @@ class Lane(IntEnum):
     REMINDER = 4
 
 
+class Night(IntEnum):
+    """What becomes of a message in the night, unless it answers somebody who is just writing."""
+
+    WAIT = 0
+    SILENT = 1
+    LOUD = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Say:
     """Promise one message. `message` names a template, `data` fills it.
 
     A `question` replaces an unsent earlier one in its chat; `wait_ms` holds it back (the rest of an album).
     `fresh` gives the template the code of the report filed by this same decision, and ties the row to it.
-    `key` can be promised only once, ever.
+    `key` can be promised only once, ever; `silent` makes no sound where the platform can.
     """
 
     to: Address
     message: str
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     lane: Lane = Lane.ANSWER
     question: bool = False
     wait_ms: int = 0
     report: int | None = None
     fresh: bool = False
     key: str | None = None
+    night: Night = Night.WAIT
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +66,13 @@ class ShowPhotos:
     limit: int
     only: int | None = None
     round: int = 0
+    night: Night = Night.WAIT
+    wait_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """Turn the draft into a report; its code is drawn now and never before."""
+    """Turn the draft into a report; its code is drawn now and never before. `values` are more columns."""
 
     draft: Draft
     field: str
@@ -67,6 +80,7 @@ class FileReport:
     ack_by: int
     fix_by: int
     alerted: bool
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +92,7 @@ class Change:
     action: str
     before: str
     after: str
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     note: str = ""
 
 
@@ -163,6 +177,37 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A line of a report's history that changes nothing."""
+
+    report: int
+    action: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """The sender hears of this report, too, where they write from."""
+
+    report: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The sender is on duty for the unit until then (ms), alone or beside others; None: not any more."""
+
+    unit: str
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unhold:
+    """The alerts that a flooded chat waited for were said in one digest; their photos may follow."""
+
+    to: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Unheard:
     """Nobody could be told of this report after all: the first who joins will be."""
 
@@ -186,4 +231,8 @@ Effect = (
     | Reach
     | Heard
     | Unheard
+    | Note
+    | Follow
+    | Shift
+    | Unhold
 )

@@ -122,6 +122,27 @@ class Overlooked:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReportDue:
+    """A moment that a report waited for has come: see core.deadlines."""
+
+    code: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class MorningDue:
+    """It is seven in the morning: what is open is told to this unit, on this day (ISO date)."""
+
+    unit: str
+    day: str
+
+
+@dataclass(frozen=True, slots=True)
+class FloodOver:
+    """The alerts that this chat waits for may be told in one digest now."""
+
+
 Event = (
     Words
     | Edited
@@ -137,6 +158,9 @@ Event = (
     | Undelivered
     | DraftDue
     | Overlooked
+    | ReportDue
+    | MorningDue
+    | FloodOver
 )
 
 

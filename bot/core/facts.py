@@ -16,7 +16,9 @@ class Needs:
     `photo`: the photo and its report · `units`: who can be told there · `mine`: the sender's own reports ·
     `open_here`: what is open at the sender's desks (or the room's) · `invite`: hash of a typed code ·
     `unheard`: reports nobody could be told of · `my_desks`: who hears for the sender's own units ·
-    `outbox`: a refused message.
+    `outbox`: a refused message · `near`: reports of the same field close to a spot · `filed`: how many the
+    sender filed lately · `held`: the reports whose alerts a flooded chat waits for · `open_at`: what is open
+    at a unit, `open_fields` and of these fields anywhere, filed `open_before` · `counts`: all units' figures.
     """
 
     code: str | None = None
@@ -30,6 +32,52 @@ class Needs:
     unheard: bool = False
     my_desks: bool = False
     outbox: int | None = None
+    near: "Spot | None" = None
+    filed: bool = False
+    held: bool = False
+    open_at: str | None = None
+    open_fields: frozenset[str] = frozenset()
+    open_before: int = 0
+    counts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place and a field, to find reports of the same: `mark` as places are compared, `photos` as a hint."""
+
+    field: str
+    unit: str | None
+    mark: str
+    lat: float | None = None
+    lon: float | None = None
+    photos: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """A report of the same field close by: `metres` away if both have a point, `alike` if a photo is."""
+
+    report: Report
+    metres: float | None
+    alike: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """How many reports the sender filed within the last hour and day."""
+
+    hour: int = 0
+    day: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One unit's figures: `open`, of these `late`, and `closed` within the last week."""
+
+    unit: str
+    open: int
+    late: int
+    closed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +101,21 @@ class Me:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Who hears for a unit: its rooms, and its members' private chats."""
+    """Who hears for a unit: its rooms, its members' private chats, of these its heads and who is on duty."""
 
     unit: str
     rooms: tuple[Address, ...] = ()
     members: tuple[Address, ...] = ()
+    heads: tuple[Address, ...] = ()
+    on_duty: tuple[Address, ...] = ()
 
     @property
     def ears(self) -> tuple[Address, ...]:
+        """Whoever holds the shift, else the room, else everybody one by one."""
+        return self.on_duty or self.all
+
+    @property
+    def all(self) -> tuple[Address, ...]:
         return self.rooms or self.members
 
 
@@ -105,6 +160,13 @@ class Facts:
     invite: Invite | None = None
     unheard: tuple[Report, ...] = ()
     refusal: Refusal | None = None
+    near: tuple[Near, ...] = ()
+    filed: Filed = Filed()
+    held: tuple[Report, ...] = ()
+    open_at: tuple[Report, ...] = ()
+    open_count: int = 0
+    counts: tuple[Count, ...] = ()
+    shift_until: int | None = None
 
     @property
     def now_ms(self) -> int:

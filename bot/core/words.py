@@ -56,6 +56,7 @@ class Lexicon:
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
         self._places = Places(commune)
+        self._beside = {fold(word) for word in commune.words.get("beside", ())}
         self._marks = tuple(f" {fold(mark)} " for mark in commune.landmarks)
         between = "[ ._–-]{0,3}"
         self._report = re.compile(
@@ -93,6 +94,13 @@ class Lexicon:
         if any(char.isdigit() for char in plain) or not any(mark in plain for mark in self._marks):
             return False
         return not (self.mentions(landmark, "house_of") or self.mentions(landmark, "gives_away"))
+
+    def place_key(self, landmark: str) -> str:
+        """A landmark as places are compared: folded, without what only says on which side of it."""
+        words = fold(landmark).split()
+        while len(words) > 1 and words[0] in self._beside:
+            words = words[1:]
+        return " ".join(words)
 
     def means(self, text: str, kind: str) -> bool:
         """Whether the whole message is one of the words of a list; typed accents decide where they can."""

@@ -7,15 +7,18 @@ from bot.core.events import (
     DraftDue,
     Edited,
     Entered,
+    FloodOver,
     Incoming,
     Left,
     LinkReady,
+    MorningDue,
     Moved,
     Overlooked,
     PhotoReady,
     PhotoSent,
     PlaceSent,
     Pressed,
+    ReportDue,
     Undelivered,
     Unsupported,
     Words,
@@ -24,7 +27,7 @@ from bot.core.facts import Facts
 from bot.core.message import Button
 from bot.core.session import Session
 from bot.core.text import clean, fold
-from bot.handlers import alerts, duty, filing, join, judge, lookup, report, spoken, start
+from bot.handlers import alerts, deadlines, duty, filing, join, judge, lookup, quiet, report, spoken, start
 from bot.handlers.needs import needs
 from bot.handlers.talk import Decision, Talk, World
 
@@ -69,7 +72,11 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
 def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> Decision:
     """What happens now: the chat's new state and what is to be done. Pure, total: always a decision."""
     talk = Talk(incoming, session, facts, world)
-    match incoming.event:
+    return quiet.hushed(talk, _decided(talk))
+
+
+def _decided(talk: Talk) -> Decision:
+    match talk.incoming.event:
         case Pressed(action):
             return _pressed(talk, action)
         case Words(text):
@@ -98,6 +105,12 @@ def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> 
             return report.draft_due(talk)
         case Overlooked():
             return alerts.overlooked(talk)
+        case ReportDue() as event:
+            return deadlines.report_due(talk, event)
+        case MorningDue() as event:
+            return deadlines.morning(talk, event)
+        case FloodOver():
+            return deadlines.flood_over(talk)
 
 
 # Buttons -----------------------------------------------------------------------------------------

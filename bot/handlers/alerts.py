@@ -1,9 +1,11 @@
 """Who hears of a report, what an alert says, and who hears it instead when it does not get through."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bot.core import when
-from bot.core.effects import Effect, Heard, Lane, Say, ShowPhotos, Unheard
+from bot.core.commune import LEAD
+from bot.core.effects import Effect, Heard, Lane, Night, Say, ShowPhotos, Unheard
 from bot.core.events import Address
 from bot.core.facts import Desk
 from bot.core.report import Report
@@ -12,12 +14,16 @@ from bot.core.text import clip, hide_links, hide_phones
 from bot.handlers.talk import Decision, Talk, about
 
 ALERT_WORDS_MAX = 600
+EMERGENCY, ORDER = "emergency", "order"
 
 
 def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
-    """Who hears for a unit; when nobody is bound there, the office does (True)."""
+    """Who hears for a unit; when nobody is bound there, the office does (True).
+
+    What is about an official waits for those who lead the commune: the office never hears of it.
+    """
     ears = talk.facts.desks.get(unit, Desk(unit)).ears
-    if ears or unit == talk.commune.office:
+    if ears or unit in (talk.commune.office, LEAD):
         return ears, False
     return talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office)).ears, True
 
@@ -42,10 +48,30 @@ def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
     }
 
 
-def show_photos(ear: Address, report: Report) -> ShowPhotos:
+def night_of(talk: Talk, field: str, desk: str) -> Night:
+    """An emergency is heard at any hour; a matter of order reaches the police at night without a sound."""
+    if field == EMERGENCY:
+        return Night.LOUD
+    return Night.SILENT if field == ORDER and talk.commune.unit(desk).kind == "police" else Night.WAIT
+
+
+def alert(talk: Talk, ear: Address, report: Report, data: Mapping[str, Any], key: str | None = None) -> Say:
+    """An alert about a filed report, for one ear."""
+    night = night_of(talk, report.field, report.desk)
+    return Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=key, night=night)
+
+
+def show_photos(talk: Talk, ear: Address, report: Report) -> ShowPhotos:
     """The reporter's photos behind an alert: the first few."""
     return ShowPhotos(
-        ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX, round=report.reopened
+        ear,
+        "duty/photo",
+        report.code,
+        report.id,
+        "before",
+        FORWARDED_MAX,
+        round=report.reopened,
+        night=night_of(talk, report.field, report.desk),
     )
 
 
@@ -61,8 +87,8 @@ def undelivered(talk: Talk) -> tuple[Effect, ...]:
     effects: list[Effect] = []
     for ear in left:
         key = _once(report, ear, refusal.address)
-        effects.append(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id, key=key))
-        effects.append(show_photos(ear, report))
+        effects.append(alert(talk, ear, report, data, key))
+        effects.append(show_photos(talk, ear, report))
     return tuple(effects)
 
 
@@ -75,8 +101,8 @@ def overlooked(talk: Talk) -> Decision:
     if not ears:
         return talk.stay()
     data = alert_data(talk, report) | {"fallback": fallback}
-    alerts = [Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears]
-    return talk.stay(*alerts, *(show_photos(ear, report) for ear in ears), Heard((report.id,)))
+    alerts = [alert(talk, ear, report, data) for ear in ears]
+    return talk.stay(*alerts, *(show_photos(talk, ear, report) for ear in ears), Heard((report.id,)))
 
 
 def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:
@@ -86,6 +112,8 @@ def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address
     if others:
         # The other members of a unit without a room were alerted together with the deaf one.
         return (others if deaf.group else ()), False
+    if report.desk == LEAD:
+        return (), True
     office = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
     return tuple(ear for ear in office.ears if ear.key != deaf.key), True
 

@@ -4,14 +4,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from bot.core.effects import AttachPhotos, Change, Effect, KeepPhoto, Lane, Say, ShowPhotos
+from bot.core.effects import AttachPhotos, Effect, KeepPhoto, Lane, Say, ShowPhotos
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.facts import Role
 from bot.core.report import (
     NUMBERED,
     OUTCOMES,
     RESOLVED,
-    STEPS,
     Report,
     may_follow,
 )
@@ -19,6 +18,7 @@ from bot.core.session import Closing, Draft
 from bot.core.text import clip
 from bot.handlers.alerts import ears_of
 from bot.handlers.judge import complain, judge, too_old, with_photos
+from bot.handlers.steps import step
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
 NOTE_MAX = 300
@@ -86,8 +86,7 @@ def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
 def take(talk: Talk, report: Report, role: Role) -> Decision:
     if not may_follow(report.status, "take"):
         return talk.stay(_too_late(talk, report))
-    values = {"status": STEPS["take"].after, "taken_by": talk.facts.me.person, "taken_name": role.name}
-    change = Change(report.id, report.version, "take", report.status, STEPS["take"].after, values)
+    _, change = step(talk, report, "take", taken_by=talk.facts.me.person, taken_name=role.name)
     data = about(report, talk.commune) | {"who": role.name}
     taken = replace(talk.answer("duty/taken", **data), report=report.id)
     return talk.stay(
@@ -273,15 +272,16 @@ def after_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
 
 
 def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") -> Decision:
-    values: dict[str, Any] = {
-        "status": STEPS["close"].after,
-        "closed_at": talk.now,
-        "outcome": outcome,
-        "taken_by": report.taken_by or talk.facts.me.person,
-        "taken_name": report.taken_name or role.name,
-    }
-    change = Change(
-        report.id, report.version, "close", report.status, STEPS["close"].after, values, note or outcome
+    _, change = step(
+        talk,
+        report,
+        "close",
+        note or outcome,
+        closed_at=talk.now,
+        outcome=outcome,
+        review="",
+        taken_by=report.taken_by or talk.facts.me.person,
+        taken_name=report.taken_name or role.name,
     )
     data = about(report, talk.commune) | {"who": role.name, "outcome": outcome}
     effects: list[Effect] = [change, replace(talk.answer("duty/closed", **data), report=report.id)]

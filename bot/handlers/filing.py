@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core import form, when
+from bot.core.deadlines import ACK
 from bot.core.effects import (
     AttachPhotos,
     Change,
@@ -21,7 +22,7 @@ from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip, has_phone, hide_phones
-from bot.handlers.alerts import alert_words, ears_of
+from bot.handlers.alerts import alert_words, ears_of, night_of
 from bot.handlers.talk import Decision, Talk, about, draft_words, unit_words
 
 PUBLIC_WORDS = 5
@@ -67,7 +68,8 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     ack, fix = when.ack_by(here, field), when.fix_by(here, field, commune)
     ears, fallback = ears_of(talk, desk)
     wanted, desk = desk, (commune.office if fallback and ears else desk)
-    filed = FileReport(draft, category.field, desk, when.ms(ack), when.ms(fix), alerted=bool(ears))
+    values = {"mark": talk.world.lexicon.place_key(draft.landmark), "due_at": when.ms(ack), "due_step": ACK}
+    filed = FileReport(draft, category.field, desk, when.ms(ack), when.ms(fix), bool(ears), values)
     effects: list[Effect] = [filed]
     if talk.facts.me.consent != commune.policy_version:
         effects.insert(0, Consent(commune.policy_version))
@@ -78,10 +80,11 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     getter = unit_words(commune, commune.office if fallback else desk)
     effects.append(Say(talk.here, "resident/receipt", told | {"desk": getter}, fresh=True))
     alert = told | {"words": alert_words(draft.words), "fallback": fallback, "again": False}
+    night = night_of(talk, category.field, desk)
     for ear in ears:
-        effects.append(Say(ear, "duty/alert", alert, Lane.ALERT, fresh=True))
+        effects.append(Say(ear, "duty/alert", alert, Lane.ALERT, fresh=True, night=night))
         if draft.photos:
-            effects.append(ShowPhotos(ear, "duty/photo", "", None, "before", FORWARDED_MAX))
+            effects.append(ShowPhotos(ear, "duty/photo", "", None, "before", FORWARDED_MAX, night=night))
     heard = told | {"place": told["place"] | {"landmark": public_mark(talk, draft.landmark)}}
     for unit in told_of(talk, draft):
         effects.extend(

@@ -1,11 +1,12 @@
 """Becoming a member with a code, and making a group the room of a unit."""
 
+from bot.core.commune import LEAD
 from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind
 from bot.core.events import Address, Moved
 from bot.core.facts import Desk
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
-from bot.handlers.alerts import alert_data, show_photos
+from bot.handlers.alerts import alert, alert_data, show_photos
 from bot.handlers.talk import Decision, Talk, unit_words
 
 HOUR_MS = 3600 * 1000
@@ -23,20 +24,25 @@ def code_given(talk: Talk) -> Decision:
     name = clip(clean(talk.incoming.name).strip(), NAME_MAX) or talk.commune.unit(invite.unit).name
     joined = Join(invite.hash, invite.unit, invite.role, name)
     welcome = talk.answer("join/welcome", unit=unit_words(talk.commune, invite.unit), role=invite.role)
-    return talk.go(joined, Reach(True), welcome, *_catch_up(talk, invite.unit), wrong_codes=())
+    return talk.go(joined, Reach(True), welcome, *_catch_up(talk, invite.unit, invite.role), wrong_codes=())
 
 
-def _catch_up(talk: Talk, unit: str) -> tuple[Effect, ...]:
+def _catch_up(talk: Talk, unit: str, role: str = "") -> tuple[Effect, ...]:
     """Reports nobody could be told of are told to the first who can hear them."""
-    office = unit == talk.commune.office
-    waiting = [report for report in talk.facts.unheard if office or report.desk == unit]
+
+    def theirs(desk: str) -> bool:
+        if desk == LEAD:
+            return role == LEAD
+        return desk == unit or (unit == talk.commune.office and role != LEAD)
+
+    waiting = [report for report in talk.facts.unheard if theirs(report.desk)]
     if not waiting:
         return ()
     alerts: list[Effect] = []
     for report in waiting:
         data = alert_data(talk, report) | {"fallback": report.desk != unit}
-        alerts.append(Say(talk.here, "duty/alert", data, Lane.ALERT, report=report.id))
-        alerts.append(show_photos(talk.here, report))
+        alerts.append(alert(talk, talk.here, report, data))
+        alerts.append(show_photos(talk, talk.here, report))
     return (*alerts, Heard(tuple(report.id for report in waiting)))
 
 

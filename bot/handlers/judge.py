@@ -4,12 +4,14 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core import when
+from bot.core.commune import LEAD
 from bot.core.effects import AttachPhotos, Change, Effect, KeepPhoto, Lane, Say
 from bot.core.events import PhotoSent
-from bot.core.report import CONFIRMED, REOPEN_MS, REOPEN_TIMES, STEPS, Report, may_follow
+from bot.core.report import CONFIRMED, REOPEN_MS, REOPEN_TIMES, Report, may_follow
 from bot.core.session import WORDS_MAX
 from bot.core.text import clip
-from bot.handlers.alerts import alert_data, alert_words, ears_of
+from bot.handlers.alerts import alert, alert_data, alert_words, ears_of
+from bot.handlers.steps import new_clocks, step
 from bot.handlers.talk import Decision, Talk, about
 
 
@@ -23,8 +25,7 @@ def judge(talk: Talk, verb: str) -> Decision:
     if not may_follow(report.status, "confirm" if verb == "good" else "reopen"):
         return talk.stay(talk.answer("resident/judged_before", **about(report, talk.commune)))
     if verb == "good":
-        values = {"status": STEPS["confirm"].after}
-        change = Change(report.id, report.version, "confirm", report.status, STEPS["confirm"].after, values)
+        _, change = step(talk, report, "confirm")
         data = about(report, talk.commune)
         return talk.go(
             change,
@@ -53,31 +54,26 @@ def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> 
         return talk.go(talk.answer("resident/judged_before", **about(report, talk.commune)), complaint=None)
     if too_old(talk, report):
         return talk.go(talk.answer("resident/too_late", **about(report, talk.commune)), complaint=None)
-    to_office = report.reopened >= REOPEN_TIMES
+    to_office = report.reopened >= REOPEN_TIMES and report.desk != LEAD
     desk = talk.commune.office if to_office else report.desk
-    values: dict[str, Any] = {
-        "status": STEPS["reopen"].after,
-        "reopened": report.reopened + 1,
-        "closed_at": None,
-        "desk": desk,
-        "taken_by": None,
-        "taken_name": "",
-        "outcome": "",
-    }
     note = clip(text.strip(), WORDS_MAX)
-    field, here = talk.commune.field(report.field), talk.facts.now.astimezone(when.ZONE)
+    again: dict[str, Any] = {
+        "reopened": report.reopened + 1,
+        "desk": desk,
+        "closed_at": None,
+        "taken_by": None,
+    }
+    again |= {"taken_name": "", "outcome": "", "pauses": 0, "waits_for": "", "review": ""}
     # A reopened report is new work: its clocks start again.
-    ack, fix = when.ms(when.ack_by(here, field)), when.ms(when.fix_by(here, field, talk.commune))
-    values |= {"ack_by": ack, "fix_by": fix}
-    change = Change(report.id, report.version, "reopen", report.status, STEPS["reopen"].after, values, note)
+    moved, change = step(talk, report, "reopen", note, **(again | new_clocks(talk, report)))
     effects: list[Effect] = [change]
     if photo is not None:
         effects.append(KeepPhoto(photo.file, report=report.id))
-    moved = replace(report, desk=desk, status=STEPS["reopen"].after, ack_by=ack, fix_by=fix)
     ears, fallback = ears_of(talk, desk)
     data = alert_data(talk, moved) | {"words": alert_words(note), "fallback": fallback, "again": True}
-    effects.extend(Say(ear, "duty/alert", data, Lane.ALERT, report=report.id) for ear in ears)
-    by = when.spoken(when.local(ack), here)
+    effects.extend(alert(talk, ear, moved, data) for ear in ears)
+    here = talk.facts.now.astimezone(when.ZONE)
+    by = when.spoken(when.local(moved.ack_by), here)
     effects.append(talk.answer("resident/reopened", **about(moved, talk.commune), by=by))
     return talk.go(*effects, complaint=None, last=report.code, last_at=talk.now)
 

@@ -1,15 +1,21 @@
 """What must be known to decide an event: the look-ups, from the event and the session alone."""
 
 from dataclasses import replace
+from datetime import date, datetime
 
+from bot.core import when
+from bot.core.commune import LEAD
 from bot.core.events import (
     Edited,
+    FloodOver,
     Incoming,
     Left,
+    MorningDue,
     Overlooked,
     PhotoReady,
     PhotoSent,
     Pressed,
+    ReportDue,
     Undelivered,
     Words,
 )
@@ -41,6 +47,23 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             return Needs(units=frozenset({world.commune.office}))
         case Overlooked(code):
             return Needs(code=code, desk_of_report=True)
+        case ReportDue(code):
+            units = frozenset({world.commune.office, LEAD})
+            return Needs(code=code, desk_of_report=True, units=units)
+        case MorningDue(unit, day):
+            digest = datetime.combine(date.fromisoformat(day), world.commune.rules.digest_at, when.ZONE)
+            fields = frozenset(f.id for f in world.commune.fields.values() if unit in f.digest)
+            lead = unit == LEAD
+            at = None if lead else unit
+            return Needs(
+                open_at=at,
+                open_fields=fields,
+                open_before=when.ms(digest),
+                counts=lead,
+                units=frozenset({unit}),
+            )
+        case FloodOver():
+            return Needs(held=True)
         case _:
             return Needs()
 

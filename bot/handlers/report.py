@@ -59,7 +59,8 @@ def _ask_category(talk: Talk, draft: Draft, data: dict[str, Any]) -> Say:
     meant = duty.photos_may_mean(talk, draft)
     if meant is not None:
         return meant
-    fields, addable = _labels(talk.commune.fields.values()), filing.addable(talk, draft)
+    shown = [field for field in talk.commune.fields.values() if not field.hidden]
+    fields, addable = _labels(shown), filing.addable(talk, draft)
     return talk.ask("resident/ask_category", **data, fields=fields, addable=addable)
 
 
@@ -135,7 +136,7 @@ def _stale(talk: Talk) -> Decision:
 
 def _choose_field(talk: Talk, draft: Draft, rest: str) -> Decision:
     field, _, page = rest.partition(":")
-    if field not in talk.commune.fields:
+    if field not in talk.commune.fields or talk.commune.fields[field].hidden:
         return filing.stale(talk)
     leaves = [leaf for leaf in talk.commune.categories.values() if leaf.field == field]
     if len(leaves) == 1:

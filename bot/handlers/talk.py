@@ -65,12 +65,24 @@ class Talk:
         return Decision(replace(self.session, **changes), effects)
 
     def tell_reporter(self, report: Report, message: str, **data: Any) -> tuple[Say, ...]:
-        """A step told to whoever reported, where they wrote from; nobody once the person is erased."""
-        if report.channel is None or report.chat is None:
-            return ()
-        to = Address(report.channel, report.chat)
-        filled = about(report, self.commune) | data
-        return (Say(to, message, filled, Lane.UPDATE, report=report.id),)
+        """A step told to whoever reported and who follows, where they wrote from.
+
+        Nobody once the person is erased.
+        """
+        ears = [] if report.channel is None or report.chat is None else [(report.channel, report.chat)]
+        ears = list(dict.fromkeys((*ears, *report.followers)))
+        filled = about(report, self.commune) | {"own": True} | data
+        other = filled | {"own": False}
+        return tuple(
+            Say(
+                Address(channel, chat),
+                message,
+                filled if at == 0 and report.channel is not None else other,
+                Lane.UPDATE,
+                report=report.id,
+            )
+            for at, (channel, chat) in enumerate(ears)
+        )
 
 
 def unit_words(commune: Commune, unit: str) -> dict[str, str]:
