@@ -16,6 +16,7 @@ LATER_MAX = 5
 WRONG_CODES_AN_HOUR = 10
 # After so long an after photo or a decision's number is asked for again: a birthday picture closes nothing.
 OWED_FOR_MS = 60 * 60 * 1000
+OWED_STEPS = ("photo", "number", "later", "help", "review")
 ALBUM_FOR_MS = 5 * 60 * 1000
 COMPLAINT_FOR_MS = 24 * 3600 * 1000
 
@@ -67,8 +68,9 @@ class Draft:
 class Closing:
     """An officer said "done" and owes the rest.
 
-    `step`: photo, number (of the decision), checking (the photo is being looked at) or closed (by a photo, so
-    that the rest of its album finds its way); `at` in ms.
+    `step`: photo, number (of the decision), checking (the photo is being looked at), closed (by a photo, so
+    that the rest of its album finds its way); or what a date or a reason is owed for: later, help, review.
+    `outcome` is what is known of it so far; `at` in ms.
     """
 
     code: str
@@ -98,7 +100,7 @@ class Session:
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""
-        return self._newest(account, ("photo", "number"), now - OWED_FOR_MS)
+        return self._newest(account, OWED_STEPS, now - OWED_FOR_MS)
 
     def photographed(self, account: str, now: int) -> Closing | None:
         """What this person just sent an after photo for: more of them belong to it."""

@@ -29,6 +29,16 @@ COMMANDS: Final = {
     "nhiemvu": "task",
 }
 """Each command and the list of `[words]` that says the same."""
+DUTY_WORDS: Final = {
+    "take": "take",
+    "done": "done",
+    "in_progress": "start",
+    "postpone": "later",
+    "ask_commune": "help",
+    "forward": "forward",
+    "review": "review",
+}
+"""Each list of words of duty, and what it says."""
 _LONGEST_SHORT: Final = 80
 _OUTCOME: Final = "outcome_"
 _SECOND: Final = 0.6
@@ -165,13 +175,11 @@ class Lexicon:
         return "tim" if code and self.means(text[: code.start()], "find") else None
 
     def duty_verb(self, text: str) -> str | None:
-        """Whether a message, apart from a code or a number, is an officer's "take" or "done"."""
+        """The word of duty that a message is, apart from a code or a number: "take", "done", "later" …"""
         rest = self._report.sub(" ", text[:LONGEST])
         rest = " ".join(word for word in rest.split() if not word.isdecimal())
         meant = self.meanings(rest)
-        if "take" in meant:
-            return "take"
-        return "done" if "done" in meant else None
+        return next((verb for kind, verb in DUTY_WORDS.items() if kind in meant), None)
 
     def duty_mention(self, text: str) -> str | None:
         """The same, somewhere in a longer sentence; "done" says more than "take"."""

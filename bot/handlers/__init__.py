@@ -27,13 +27,26 @@ from bot.core.facts import Facts
 from bot.core.message import Button
 from bot.core.session import Session
 from bot.core.text import clean, fold
-from bot.handlers import alerts, deadlines, duty, filing, join, judge, lookup, quiet, report, spoken, start
+from bot.handlers import (
+    alerts,
+    deadlines,
+    duty,
+    filing,
+    hand_on,
+    join,
+    judge,
+    lookup,
+    quiet,
+    report,
+    spoken,
+    start,
+)
 from bot.handlers.needs import needs
 from bot.handlers.talk import Decision, Talk, World
 
 __all__ = ["Decision", "Talk", "World", "decide", "needs", "read_press"]
 
-DUTY_VERBS = ("take", "done", "out")
+DUTY_VERBS = ("take", "done", "out", *hand_on.VERBS)
 JUDGING = ("good", "bad")
 FORM_VERBS = (
     *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),

@@ -37,15 +37,23 @@ def alert_words(text: str) -> str:
 def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
     """What an alert about a filed report says; `by` is when it should be answered."""
     now = talk.facts.now.astimezone(when.ZONE)
+    kept = kept_from(talk, report)
     return about(report, talk.commune) | {
-        "words": alert_words(report.words),
+        "words": "" if kept else alert_words(report.words),
         "hours": hide_phones(report.hours),
-        "photos": report.photos,
+        "photos": 0 if kept else report.photos,
+        "others": len(report.followers),
+        "recurs": report.recurs is not None,
         "by": when.spoken(when.local(report.ack_by), now),
         "fallback": False,
         "again": report.reopened > 0,
         "private": report.private,
     }
+
+
+def kept_from(talk: Talk, report: Report) -> bool:
+    """A village never gets the words and photos of a matter of order: neighbours know each other's hand."""
+    return report.field == ORDER and talk.commune.unit(report.desk).kind == "village"
 
 
 def night_of(talk: Talk, field: str, desk: str) -> Night:

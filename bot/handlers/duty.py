@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from bot.core.commune import LEAD
 from bot.core.effects import AttachPhotos, Effect, KeepPhoto, Lane, Say, ShowPhotos
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.facts import Role
@@ -16,12 +17,23 @@ from bot.core.report import (
 )
 from bot.core.session import Closing, Draft
 from bot.core.text import clip
+from bot.handlers import hand_on
 from bot.handlers.alerts import ears_of
 from bot.handlers.judge import complain, judge, too_old, with_photos
 from bot.handlers.steps import step
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
 NOTE_MAX = 300
+# The line of the status table behind each word of duty.
+TABLE = {
+    "take": "take",
+    "done": "close",
+    "start": "start",
+    "later": "postpone",
+    "help": "ask_help",
+    "forward": "forward",
+    "review": "reject",
+}
 # In a room a photo that answers nothing counts as the after photo for so long.
 CLOSE_MS = 3 * 60 * 1000
 _DECISION = re.compile(r"(?:s\S\s+)?\d{1,6}\s*/\s*[^\W\d][\S ]{0,40}", re.IGNORECASE)
@@ -29,8 +41,12 @@ _DECISION = re.compile(r"(?:s\S\s+)?\d{1,6}\s*/\s*[^\W\d][\S ]{0,40}", re.IGNORE
 
 def rights_to(talk: Talk, report: Report) -> tuple[Role, ...]:
     """The roles by which the sender may deal with this report, checked now; none: they may not."""
-    office = tuple(r for r in talk.facts.me.of(talk.commune.office) if r.role == "office")
-    return tuple(dict.fromkeys((*talk.facts.me.of(report.desk), *office)))
+    me = talk.facts.me
+    if report.desk == LEAD:
+        return tuple(role for role in me.roles if role.role == LEAD)
+    office = tuple(r for r in me.of(talk.commune.office) if r.role == "office")
+    lead = tuple(r for r in me.roles if r.role == LEAD)
+    return tuple(dict.fromkeys((*me.of(report.desk), *office, *lead)))
 
 
 def press(talk: Talk, verb: str, rest: str) -> Decision:
@@ -48,6 +64,8 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
             return ask_after(talk, report, roles)
         case "out":
             return choose_outcome(talk, report, roles, rest)
+        case _ if verb in hand_on.VERBS:
+            return hand_on.press(talk, verb, report, roles, rest)
     return talk.stay(talk.answer("duty/unknown_code"))
 
 
@@ -62,8 +80,8 @@ def _not_yours(talk: Talk, report: Report) -> Say:
 
 def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
     """A duty's word without a code: the only open report, or the one with that number, is meant."""
-    step = "take" if verb == "take" else "close"
-    waiting = tuple(r for r in talk.facts.open_here if may_follow(r.status, step))
+    table = TABLE.get(verb, "close")
+    waiting = tuple(r for r in talk.facts.open_here if may_follow(r.status, table))
     own = tuple(r for r in waiting if r.taken_by == talk.facts.me.person)
     if verb == "done" and len(own) == 1 and serial is None:
         waiting = own
@@ -81,6 +99,16 @@ def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
             shown = [about(report, talk.commune) for report in several[:5]]
             asked = talk.answer("duty/which_one", reports=shown, count=len(several), verb=verb)
             return talk.stay(asked)
+
+
+def put_off(talk: Talk, text: str, *, sure: bool) -> Decision | None:
+    """ "Hẹn thứ 6, chờ xe", with a code, in answer to an alert, or of the only report in one's hands."""
+    mine = [r for r in talk.facts.open_here if r.taken_by == talk.facts.me.person] or talk.facts.open_here
+    report = talk.facts.report if sure else (mine[0] if len(mine) == 1 else None)
+    if report is None:
+        return None
+    roles = rights_to(talk, report)
+    return hand_on.said_later(talk, report, roles[0], text) if roles else talk.stay(_not_yours(talk, report))
 
 
 def take(talk: Talk, report: Report, role: Role) -> Decision:
@@ -158,6 +186,8 @@ def owed_words(talk: Talk, report: Report, closing: Closing, text: str) -> Decis
         return choose_outcome(talk, report, roles, outcome)
     if lexicon.means(text, "skip_photo"):
         return ask_after(talk, report, roles)
+    if closing.step in hand_on.OWED_STEPS:
+        return hand_on.owed_words(talk, report, closing, roles, text)
     if closing.step == "number":
         return _number_given(talk, report, closing, roles, text)
     return None

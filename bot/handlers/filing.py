@@ -80,6 +80,7 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     getter = unit_words(commune, commune.office if fallback else desk)
     effects.append(Say(talk.here, "resident/receipt", told | {"desk": getter}, fresh=True))
     alert = told | {"words": alert_words(draft.words), "fallback": fallback, "again": False}
+    alert |= {"others": 0, "recurs": False, "photos": len(draft.photos)}
     night = night_of(talk, category.field, desk)
     for ear in ears:
         effects.append(Say(ear, "duty/alert", alert, Lane.ALERT, fresh=True, night=night))

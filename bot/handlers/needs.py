@@ -22,9 +22,10 @@ from bot.core.events import (
 from bot.core.facts import Needs
 from bot.core.invite import digest
 from bot.core.session import Session
+from bot.handlers import hand_on
 from bot.handlers.talk import World
 
-ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look")
+ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", *hand_on.VERBS)
 
 
 def needs(incoming: Incoming, session: Session, world: World) -> Needs:
@@ -82,7 +83,9 @@ def _in_progress(incoming: Incoming, session: Session) -> str | None:
 def _of_press(action: str, session: Session, world: World) -> Needs:
     verb, _, rest = action.partition(":")
     if verb in ABOUT_A_REPORT:
-        return Needs(code=rest.partition(":")[0], desk_of_report=True)
+        code, _, more = rest.partition(":")
+        units = frozenset({more}) if verb == "forward" and more in world.commune.units else frozenset()
+        return Needs(code=code, desk_of_report=True, units=units)
     if verb in ("after", "again") and session.draft is not None and session.draft.photos:
         code = rest.partition(":")[2]
         return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
@@ -130,6 +133,7 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         answered=answered,
         code=_in_progress(incoming, session),
         desk_of_report=True,
-        open_here=incoming.address.group or bool(lexicon.duty_verb(text)),
+        open_here=incoming.address.group or bool(lexicon.duty_verb(text)) or lexicon.begins(text, "postpone"),
+        my_desks=lexicon.means(text, "shift_on") or lexicon.means(text, "shift_off"),
         mine=not incoming.address.group and (session.draft is None or session.draft.bare),
     )

@@ -6,7 +6,7 @@ from bot.core.events import Unsupported
 from bot.core.report import REOPEN_MS, Report
 from bot.core.session import COMPLAINT_FOR_MS
 from bot.core.text import fold
-from bot.handlers import duty, filing, join, judge, lookup, report, start
+from bot.handlers import duty, filing, hand_on, join, judge, lookup, report, start
 from bot.handlers.talk import Decision, Talk
 
 # A code with so many other words tells something; with fewer it asks.
@@ -196,6 +196,9 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
     """An officer's words: an outcome or a number that is owed, or "nhận", "xong" with or without a code."""
     found, lexicon = talk.facts.report, talk.world.lexicon
     closing = talk.session.owed(talk.incoming.account, talk.now)
+    on, off = lexicon.means(text, "shift_on"), lexicon.means(text, "shift_off")
+    if talk.facts.me.roles and (on or off):
+        return hand_on.shift(talk, on=on)
     if closing is not None and found is not None and found.code == closing.code:
         owed = duty.owed_words(talk, found, closing, text)
         if owed is not None:
@@ -207,6 +210,8 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
         return duty.press(talk, verb, "") if verb and answers and talk.here.group else None
     named = lexicon.report_code(text) is not None
     verb = verb or (lexicon.duty_mention(text) if named or answers else None)
+    if verb is None and talk.session.draft is None and lexicon.begins(text, "postpone"):
+        return duty.put_off(talk, text, sure=named or answers)
     if verb is None and answers and not talk.here.group and found is not None:
         # An answer to an alert that no word of duty is in: never a report of the officer's own.
         return talk.stay(talk.answer("duty/help")) if duty.rights_to(talk, found) else None
