@@ -110,6 +110,9 @@ async def _one(
     if need.mine:
         rows = await reports.of_person(conn, me.person, MINE_SHOWN)
         values["mine"] = await _as_reports(conn, rows)
+    if need.followed:
+        rows = await reports.followed_by(conn, me.person, MINE_SHOWN)
+        values["followed"] = await _as_reports(conn, rows)
     if need.open_here:
         desks = {room} if room is not None else {role.unit for role in me.roles}
         rows = await reports.open_at(conn, desks, OPEN_SHOWN) if desks else []

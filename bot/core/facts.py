@@ -13,7 +13,8 @@ class Needs:
     """The look-ups one event asks for; who the sender is gets looked up always.
 
     `code`: a report by code · `answered`: the report of the bot's message this one replies to ·
-    `photo`: the photo and its report · `units`: who can be told there · `mine`: the sender's own reports ·
+    `photo`: the photo and its report · `units`: who can be told there · `mine`: the sender's own
+    reports, `followed`: those they follow ·
     `open_here`: what is open at the sender's desks (or the room's) · `invite`: hash of a typed code ·
     `unheard`: reports nobody could be told of · `my_desks`: who hears for the sender's own units ·
     `outbox`: a refused message · `near`: reports of the same field close to a spot · `filed`: how many the
@@ -27,6 +28,7 @@ class Needs:
     units: frozenset[str] = frozenset()
     desk_of_report: bool = False
     mine: bool = False
+    followed: bool = False
     open_here: bool = False
     invite: str | None = None
     unheard: bool = False
@@ -156,6 +158,7 @@ class Facts:
     photo: PhotoFact | None = None
     desks: Mapping[str, Desk] = field(default_factory=dict)
     mine: tuple[Report, ...] = ()
+    followed: tuple[Report, ...] = ()
     open_here: tuple[Report, ...] = ()
     invite: Invite | None = None
     unheard: tuple[Report, ...] = ()

@@ -7,11 +7,13 @@ from bot.core.places import village_at
 from bot.core.session import LANDMARK_MAX, PHOTOS_MAX, WORDS_MAX, Draft, Session
 from bot.core.text import clip
 
-ORDER = "order"
+ORDER, OFFICIAL = "order", "official"
 
 
 def next_slot(draft: Draft, commune: Commune) -> str:
     """The first thing still missing; "summary" when the report can go."""
+    if draft.suspect and OFFICIAL not in draft.skipped:
+        return OFFICIAL
     if draft.category is None:
         return "category"
     if not draft.placed and not (draft.landmark and "place" in draft.skipped):
@@ -107,6 +109,15 @@ def merge(draft: Draft, other: Draft) -> Draft:
         private=draft.private or other.private,
         words=joined(draft.words, other.words),
     )
+
+
+def put_official(draft: Draft, official: bool) -> Draft:
+    """Whether it is about an official; if it is, no landmark and no photo are needed."""
+    draft = replace(draft, official=official, skipped=draft.skipped | {OFFICIAL})
+    if not official:
+        return draft
+    kind = draft.category or OFFICIAL
+    return replace(draft, category=kind, skipped=draft.skipped | {"landmark", "photo", "hours"})
 
 
 def skip_all(draft: Draft) -> Draft:

@@ -18,6 +18,7 @@ WRONG_CODES_AN_HOUR = 10
 OWED_FOR_MS = 60 * 60 * 1000
 OWED_STEPS = ("photo", "number", "later", "help", "review")
 ALBUM_FOR_MS = 5 * 60 * 1000
+URGENT_FOR_MS = 30 * 60 * 1000
 COMPLAINT_FOR_MS = 24 * 3600 * 1000
 
 
@@ -25,6 +26,8 @@ COMPLAINT_FOR_MS = 24 * 3600 * 1000
 class Draft:
     """A report being told: slots fill in any order. `id` is the inbox row that opened it (buttons carry it).
 
+    `callback` is a number to call back; `suspect`: the words speak of an official, and `official`: they are a
+    complaint about one; `same` is the code of the open report that it may be the same as;
     `guesses` are categories to offer first; `units` villages that the words may mean;
     `asked` is the question that stands open, `stuck` the one that an answer did not help;
     `skipped` the optional slots the person let go.
@@ -46,6 +49,10 @@ class Draft:
     hours: str = ""
     private: bool = False
     skipped: frozenset[str] = frozenset()
+    callback: str = ""
+    suspect: bool = False
+    official: bool = False
+    same: str = ""
     asked: str | None = None
     stuck: str | None = None
     nudged: bool = False
@@ -86,7 +93,8 @@ class Session:
 
     `later` are reports told before the first was sent; `last` is the code of the report filed here last,
     `last_at` when; `complaint` the code of a report whose reporter said "not yet" and owes a word;
-    `wrong_codes` the moments of mistyped invite codes in the last hour.
+    `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
+    told here, `alarm` the words that may have been one.
     """
 
     draft: Draft | None = None
@@ -97,6 +105,8 @@ class Session:
     complaint: str | None = None
     complaint_at: int = 0
     wrong_codes: tuple[int, ...] = ()
+    urgent_at: int = 0
+    alarm: str = ""
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""

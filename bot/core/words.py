@@ -152,6 +152,23 @@ class Lexicon:
         named = self._categories.find(said)
         return any(not any(match.inside(other) for other in named) for match in matches)
 
+    def emergency(self, text: str) -> str | None:
+        """Whether it tells of an emergency: "sure", or "unsure" when it may be something else."""
+        if self.mentions(text, "calm"):
+            return None
+        if self.mentions(text, "emergency"):
+            return "sure"
+        return "unsure" if self.mentions(text, "emergency_unsure") else None
+
+    def about_official(self, text: str) -> bool:
+        """Whether it complains about an official."""
+        return self.mentions(text, "official")
+
+    def emergency_words(self, text: str) -> str:
+        """The phrase that tells of the emergency, as the commune spells it; empty without one."""
+        found = self._mentions["emergency"].find(_tokens(text)) if "emergency" in self._mentions else []
+        return found[0].phrase.spelt if found else ""
+
     def begins(self, text: str, kind: str) -> bool:
         """Whether the message begins with one of the phrases of a list."""
         found = self._mentions[kind].find(_tokens(text)) if kind in self._mentions else []

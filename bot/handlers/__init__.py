@@ -28,10 +28,10 @@ from bot.core.message import Button
 from bot.core.session import Session
 from bot.core.text import clean, fold
 from bot.handlers import (
+    adding,
     alerts,
     deadlines,
     duty,
-    filing,
     hand_on,
     join,
     judge,
@@ -40,17 +40,18 @@ from bot.handlers import (
     report,
     spoken,
     start,
+    urgent,
 )
 from bot.handlers.needs import needs
 from bot.handlers.talk import Decision, Talk, World
 
 __all__ = ["Decision", "Talk", "World", "decide", "needs", "read_press"]
 
-DUTY_VERBS = ("take", "done", "out", *hand_on.VERBS)
+DUTY_VERBS = ("take", "done", "out", "phone", *hand_on.VERBS)
 JUDGING = ("good", "bad")
 FORM_VERBS = (
     *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),
-    *("merge", "after", "again", "nowhere"),
+    *("merge", "after", "again", "nowhere", "off", "same", "other"),
 )
 
 
@@ -101,7 +102,7 @@ def _decided(talk: Talk) -> Decision:
         case PhotoReady() as ready:
             return _photo_ready(talk, ready)
         case PlaceSent(lat, lon):
-            return talk.stay() if talk.here.group else report.place_sent(talk, lat, lon)
+            return talk.stay() if talk.here.group else _place_sent(talk, lat, lon)
         case LinkReady(lat, lon):
             return report.link_ready(talk, lat, lon)
         case Unsupported() as event:
@@ -139,6 +140,12 @@ def _pressed(talk: Talk, action: str) -> Decision:
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()
+    if verb == "calm":
+        return urgent.calm(talk, report.begin_with)
+    if verb == "alarm":
+        return urgent.pressed(talk)
+    if verb == "umap":
+        return talk.stay(talk.ask("resident/show_on_map"))
     if verb in FORM_VERBS:
         draft, _, argument = rest.partition(":")
         return report.press(talk, verb, draft, argument)
@@ -155,7 +162,7 @@ def _pressed(talk: Talk, action: str) -> Decision:
             return start.privacy(talk)
         case "help":
             return start.help_(talk)
-    return filing.stale(talk)
+    return adding.stale(talk)
 
 
 # Photos and news of our own ----------------------------------------------------------------------
@@ -167,9 +174,16 @@ def _edited(talk: Talk, text: str) -> Decision:
     if talk.session.draft is not None:
         return report.retold(talk, talk.session.draft, text, edited=True)
     found = talk.facts.report
-    if filing.may_add(talk) and found is not None and not found.words.endswith(text):
-        return filing.add_words(talk, found, text)
+    if adding.may_add(talk) and found is not None and not found.words.endswith(text):
+        return adding.add_words(talk, found, text)
     return talk.stay()
+
+
+def _place_sent(talk: Talk, lat: float, lon: float) -> Decision:
+    emergency = urgent.awaits(talk)
+    if emergency is not None:
+        return urgent.place_sent(talk, emergency, lat, lon)
+    return report.place_sent(talk, lat, lon)
 
 
 def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
@@ -179,11 +193,13 @@ def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
         return after
     if talk.here.group:
         return talk.stay()
+    if urgent.awaits(talk) is not None and found is not None:
+        return adding.add_photo(talk, found, photo)
     if found is not None:
         if spoken.complains(talk, found, photo.caption):
             return judge.complain(talk, found, photo.caption, photo)
-        if filing.may_add(talk) and not report.tells_something(talk, photo.caption):
-            return filing.add_photo(talk, found, photo)
+        if adding.may_add(talk) and not report.tells_something(talk, photo.caption):
+            return adding.add_photo(talk, found, photo)
     return report.photo_sent(talk, photo)
 
 
@@ -193,7 +209,7 @@ def _photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
         return report.photo_ready(talk, ready)
     if photo.purpose == "after":
         return duty.after_ready(talk, found, ready)
-    return filing.photo_ready(talk, found, ready)
+    return adding.photo_ready(talk, found, ready)
 
 
 def _undelivered(talk: Talk, why: str) -> Decision:

@@ -1,6 +1,7 @@
 """Who hears of a report, what an alert says, and who hears it instead when it does not get through."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bot.core import when
@@ -11,6 +12,7 @@ from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import FORWARDED_MAX
 from bot.core.text import clip, hide_links, hide_phones
+from bot.handlers.quiet import opens_at
 from bot.handlers.talk import Decision, Talk, about
 
 ALERT_WORDS_MAX = 600
@@ -36,7 +38,7 @@ def alert_words(text: str) -> str:
 
 def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
     """What an alert about a filed report says; `by` is when it should be answered."""
-    now = talk.facts.now.astimezone(when.ZONE)
+    heard = heard_at(talk, report.field, report.desk)
     kept = kept_from(talk, report)
     return about(report, talk.commune) | {
         "words": "" if kept else alert_words(report.words),
@@ -44,10 +46,11 @@ def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
         "photos": 0 if kept else report.photos,
         "others": len(report.followers),
         "recurs": report.recurs is not None,
-        "by": when.spoken(when.local(report.ack_by), now),
+        "by": when.spoken(when.local(report.ack_by), heard),
         "fallback": False,
         "again": report.reopened > 0,
         "private": report.private,
+        "disputed": False,
     }
 
 
@@ -61,6 +64,12 @@ def night_of(talk: Talk, field: str, desk: str) -> Night:
     if field == EMERGENCY:
         return Night.LOUD
     return Night.SILENT if field == ORDER and talk.commune.unit(desk).kind == "police" else Night.WAIT
+
+
+def heard_at(talk: Talk, field: str, desk: str) -> datetime:
+    """When an alert that is promised now is read: "tomorrow" is said from then on."""
+    waits = night_of(talk, field, desk) == Night.WAIT
+    return (opens_at(talk) if waits else None) or talk.facts.now.astimezone(when.ZONE)
 
 
 def alert(talk: Talk, ear: Address, report: Report, data: Mapping[str, Any], key: str | None = None) -> Say:

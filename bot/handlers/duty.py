@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core.commune import LEAD
-from bot.core.effects import AttachPhotos, Effect, KeepPhoto, Lane, Say, ShowPhotos
+from bot.core.effects import AttachPhotos, Effect, KeepPhoto, Lane, Note, Say, ShowPhotos
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.facts import Role
 from bot.core.report import (
@@ -64,14 +64,30 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
             return ask_after(talk, report, roles)
         case "out":
             return choose_outcome(talk, report, roles, rest)
+        case "phone":
+            return _number_shown(talk, report, roles)
         case _ if verb in hand_on.VERBS:
             return hand_on.press(talk, verb, report, roles, rest)
     return talk.stay(talk.answer("duty/unknown_code"))
 
 
+def may_call(talk: Talk, report: Report, roles: tuple[Role, ...]) -> bool:
+    """The office, the police, and those who lead: nobody else sees a reporter's number, and no room."""
+    units = (talk.commune.office, talk.commune.police)
+    known = any(role.unit in units or role.role == LEAD for role in roles)
+    return known and not talk.here.group and bool(report.callback)
+
+
+def _number_shown(talk: Talk, report: Report, roles: tuple[Role, ...]) -> Decision:
+    if not may_call(talk, report, roles):
+        return talk.stay(talk.answer("duty/no_number", code=report.code, group=talk.here.group))
+    told = talk.answer("duty/number", code=report.code, number=report.callback)
+    return talk.stay(Note(report.id, "number_seen"), told)
+
+
 def _not_yours(talk: Talk, report: Report) -> Say:
     """Members and the report's own room hear whose it is; to anybody else it does not exist."""
-    insider = talk.facts.me.roles or talk.facts.room == report.desk
+    insider = report.desk != LEAD and (talk.facts.me.roles or talk.facts.room == report.desk)
     if not insider:
         return talk.answer("duty/unknown_code")
     member = bool(talk.facts.me.roles)
@@ -115,13 +131,15 @@ def take(talk: Talk, report: Report, role: Role) -> Decision:
     if not may_follow(report.status, "take"):
         return talk.stay(_too_late(talk, report))
     _, change = step(talk, report, "take", taken_by=talk.facts.me.person, taken_name=role.name)
+    taker = LEAD if report.desk == LEAD else role.unit
     data = about(report, talk.commune) | {"who": role.name}
+    data["phone"] = may_call(talk, report, rights_to(talk, report))
     taken = replace(talk.answer("duty/taken", **data), report=report.id)
     return talk.stay(
         change,
         taken,
         *_tell_others(talk, report, "duty/taken_by_other", data),
-        *talk.tell_reporter(report, "resident/taken", desk=unit_words(talk.commune, role.unit)),
+        *talk.tell_reporter(report, "resident/taken", desk=unit_words(talk.commune, taker)),
     )
 
 

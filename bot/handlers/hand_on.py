@@ -127,7 +127,7 @@ def _no_pause(talk: Talk, report: Report) -> Say | None:
 def _put_off(talk: Talk, report: Report, role: Role, day: date | None, text: str) -> Decision:
     if day is None or not _today(talk) <= day <= _today(talk) + timedelta(days=FURTHEST_DAYS):
         return _owe(talk, report, "later", "", "duty/ask_date")
-    if len(text.split()) < REASON_WORDS:
+    if len(text.split()) < (REASON_WORDS if day_in(text, _today(talk)) else 1):
         return _owe(talk, report, "later", day.isoformat(), "duty/ask_why", day=_spoken(talk, day))
     return postpone(talk, report, role, day, text)
 
@@ -204,7 +204,9 @@ def forward(talk: Talk, report: Report, roles: tuple[Role, ...], rest: str) -> D
         return talk.stay(talk.answer("duty/forward_not_yours", **about(report, talk.commune)))
     allowed = _may_get(talk, report)
     if rest not in allowed:
-        offered = [{"id": unit, "label": talk.commune.unit(unit).name[:20]} for unit in allowed[:OFFERED_MAX]]
+        offered = [
+            {"id": unit, "label": clip(talk.commune.unit(unit).name, 20)} for unit in allowed[:OFFERED_MAX]
+        ]
         data = about(report, talk.commune) | {"offered": offered}
         return talk.stay(talk.answer("duty/ask_unit", **data))
     return _forwarded(talk, report, roles[0], rest)
@@ -216,9 +218,9 @@ def _may_get(talk: Talk, report: Report) -> list[str]:
     if report.desk == LEAD:
         return [commune.office, commune.police]
     likely = [commune.field(report.field).desk, commune.police, commune.office]
-    likely += [unit.id for unit in commune.units.values() if unit.kind == "department"]
+    likely += [unit.id for unit in commune.units.values() if unit.kind == "department"][:1]
     if report.unit is not None and not report.private:
-        likely.insert(2, report.unit)
+        likely.append(report.unit)
     return [unit for unit in dict.fromkeys(likely) if unit in commune.units and unit != report.desk]
 
 
@@ -325,10 +327,15 @@ def _why_pressed(talk: Talk, report: Report, roles: tuple[Role, ...], rest: str)
     if int(rest) >= len(known):
         return talk.stay(_as_it_is(talk, report))
     if owed.step == "review":
-        return _reviewed(talk, report, roles, known[int(rest)])
+        return _reviewed(talk, report, roles, _lowered(known[int(rest)]))
     if not owed.outcome:
         return _owe(talk, report, "later", "", "duty/ask_date")
-    return postpone(talk, report, roles[0], date.fromisoformat(owed.outcome), known[int(rest)])
+    return postpone(talk, report, roles[0], date.fromisoformat(owed.outcome), _lowered(known[int(rest)]))
+
+
+def _lowered(label: str) -> str:
+    """A button's words inside a sentence."""
+    return label[:1].lower() + label[1:]
 
 
 def _owe(talk: Talk, report: Report, step: str, outcome: str, message: str, **more: Any) -> Decision:

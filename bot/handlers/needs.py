@@ -14,18 +14,20 @@ from bot.core.events import (
     Overlooked,
     PhotoReady,
     PhotoSent,
+    PlaceSent,
     Pressed,
     ReportDue,
     Undelivered,
     Words,
 )
-from bot.core.facts import Needs
+from bot.core.facts import Needs, Spot
+from bot.core.form import OFFICIAL
 from bot.core.invite import digest
-from bot.core.session import Session
+from bot.core.session import URGENT_FOR_MS, Session
 from bot.handlers import hand_on
 from bot.handlers.talk import World
 
-ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", *hand_on.VERBS)
+ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_on.VERBS)
 
 
 def needs(incoming: Incoming, session: Session, world: World) -> Needs:
@@ -38,6 +40,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             own = not incoming.address.group
             return Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
+        case PlaceSent() if _is_urgent(incoming, session):
+            return Needs(code=session.last, desk_of_report=True, units=_all_who_help(world, None))
         case Edited():
             return Needs(code=_in_progress(incoming, session), desk_of_report=True)
         case PhotoReady(photo=photo):
@@ -69,12 +73,20 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             return Needs()
 
 
+def _is_urgent(incoming: Incoming, session: Session) -> bool:
+    return int(incoming.at.timestamp() * 1000) - session.urgent_at <= URGENT_FOR_MS
+
+
 def _in_progress(incoming: Incoming, session: Session) -> str | None:
     """The report that a photo or a line without a code would belong to."""
     now = int(incoming.at.timestamp() * 1000)
     closing = session.owed(incoming.account, now) or session.photographed(incoming.account, now)
     if closing is not None:
         return closing.code
+    if session.draft is not None and session.draft.asked == "same":
+        return session.draft.same
+    if _is_urgent(incoming, session) and session.last is not None:
+        return session.last
     if session.complaint is not None:
         return session.complaint
     return session.last if session.draft is None else None
@@ -93,13 +105,20 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
         case "new":
             return Needs(code=session.last, mine=True)
         case "mine":
-            return Needs(mine=True)
+            return Needs(mine=True, followed=True)
         case "add":
             return Needs(code=session.last, desk_of_report=True)
         case "bind":
             return Needs(unheard=True, my_desks=True)
-        case "send":
+        case "send" | "other":
             return _of_sending(session, world)
+        case "same":
+            twin = session.draft.same if session.draft is not None else None
+            return replace(_of_sending(session, world), code=twin, desk_of_report=True)
+        case "calm":
+            return Needs(code=rest, desk_of_report=True, units=_all_who_help(world, None))
+        case "alarm":
+            return Needs(units=_all_who_help(world, session.alarm))
     return Needs()
 
 
@@ -109,7 +128,20 @@ def _of_sending(session: Session, world: World) -> Needs:
         return Needs()
     category = commune.categories[draft.category]
     units = {commune.desk_of(category, draft.unit), *commune.told_of(category, draft.unit), commune.office}
-    return Needs(units=frozenset(units))
+    if draft.official:
+        units |= {commune.field(OFFICIAL).desk}
+    field = OFFICIAL if draft.official else category.field
+    mark = world.lexicon.place_key(draft.landmark)
+    near = Spot(field, draft.unit, mark, draft.lat, draft.lon, draft.photos)
+    return Needs(units=frozenset(units), near=near, filed=True)
+
+
+def _all_who_help(world: World, text: str | None) -> frozenset[str]:
+    """Who hears of an emergency: the police, the office, and the village that the words name."""
+    commune = world.commune
+    named = world.lexicon.place(text).units if text else ()
+    villages = named if text else tuple(unit.id for unit in commune.villages)
+    return frozenset({commune.office, commune.police, *villages})
 
 
 def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> Needs:
@@ -118,6 +150,8 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     if code is not None:
         return Needs(code=code, desk_of_report=True)
     command = lexicon.command(text)
+    if command == "tracuu" and not incoming.address.group:
+        return Needs(code=_in_progress(incoming, session), desk_of_report=True, mine=True, followed=True)
     if command == "ketnoi":
         return Needs(unheard=True, my_desks=True)
     if command in ("start", "trogiup") and lexicon.invite_code(text) is None:
@@ -125,8 +159,13 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     invite = lexicon.invite_code(text)
     if invite is not None:
         return Needs(invite=digest(invite), unheard=True)
-    asks_to_send = session.draft is not None and session.draft.asked == "summary"
+    asks_to_send = session.draft is not None and session.draft.asked in ("summary", "same")
     sending = _of_sending(session, world) if asks_to_send else Needs()
+    urgent = _is_urgent(incoming, session) or lexicon.emergency(text) is not None
+    if urgent and not incoming.address.group:
+        # A bare number may name any village.
+        named = None if _is_urgent(incoming, session) else text
+        sending = replace(sending, units=sending.units | _all_who_help(world, named))
     answered = incoming.replied if session.complaint is None else None
     return replace(
         sending,

@@ -5,8 +5,8 @@ from dataclasses import replace
 from bot.core.events import Unsupported
 from bot.core.report import REOPEN_MS, Report
 from bot.core.session import COMPLAINT_FOR_MS
-from bot.core.text import fold
-from bot.handlers import duty, filing, hand_on, join, judge, lookup, report, start
+from bot.core.text import fold, phone_in, without_phones
+from bot.handlers import adding, duty, hand_on, join, judge, lookup, report, start, urgent
 from bot.handlers.talk import Decision, Talk
 
 # A code with so many other words tells something; with fewer it asks.
@@ -14,11 +14,21 @@ TELLING_WORDS = 3
 
 
 def words(talk: Talk, text: str) -> Decision:
+    danger = None if talk.here.group else talk.world.lexicon.emergency(text)
+    told = None if talk.here.group else urgent.awaits(talk)
+    if told is not None and _goes_on(talk, told, text):
+        return urgent.more(talk, told, text)
+    if danger == "sure" and not talk.facts.me.roles:
+        return urgent.alarm(talk, text)
     decision = _duty_words(talk, text) or _group_or_private(talk, text)
-    if talk.world.lexicon.mentions(text, "emergency") and not talk.here.group:
-        # Whatever else is said, first the numbers that help at once.
-        return replace(decision, effects=(start.emergency(talk), *decision.effects))
-    return decision
+    return decision if danger is None else urgent.maybe(talk, text, decision)
+
+
+def _goes_on(talk: Talk, told: Report, text: str) -> bool:
+    """Whether words belong to the emergency that was just told: all do, but commands and thanks."""
+    lexicon = talk.world.lexicon
+    other = lexicon.command(text) is not None or lexicon.meanings(text) & {"thanks", "greeting", "report"}
+    return not other and (talk.session.draft is None or (told.unit is None and told.lat is None))
 
 
 def _group_or_private(talk: Talk, text: str) -> Decision:
@@ -88,8 +98,10 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return report.begin(talk)
     if "greeting" in meanings:
         return start.greet(talk)
+    if phone_in(text) and not fold(without_phones(text)):
+        return adding.call_back(talk, phone_in(text))
     if _adds(talk, text):
-        return filing.add_words(talk, talk.facts.mine[0], text)
+        return adding.add_words(talk, talk.facts.mine[0], text)
     if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
         return lookup.mine(talk)
     if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"} or report.says_send(talk, text):
@@ -98,8 +110,8 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return report.words(talk, text)
     if lexicon.mentions(text, "thanks"):
         return start.nod(talk, thanks=True)
-    if filing.may_add(talk) and found is not None and len(fold(text)) > 1:
-        return filing.add_words(talk, found, text)
+    if adding.may_add(talk) and found is not None and len(fold(text)) > 1:
+        return adding.add_words(talk, found, text)
     if lexicon.mentions(text, "greeting"):
         return start.greet(talk)
     if lexicon.mentions(text, "report"):
@@ -127,7 +139,7 @@ def _about_code(talk: Talk, text: str) -> Decision:
     if short or lexicon.duty_verb(text) or lexicon.mentions(text, "asks_status"):
         return lookup.one(talk)
     if found is not None and found.person == talk.facts.me.person and found.is_open:
-        return filing.add_words(talk, found, text)
+        return adding.add_words(talk, found, text)
     return report.words(talk, text) if report.tells_something(talk, text) else lookup.one(talk)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.commune import Commune
-from bot.core.effects import Effect, Lane, Say
+from bot.core.effects import Effect, Lane, Night, Say
 from bot.core.events import Address, Incoming
 from bot.core.facts import Facts
 from bot.core.report import Report
@@ -80,6 +80,7 @@ class Talk:
                 filled if at == 0 and report.channel is not None else other,
                 Lane.UPDATE,
                 report=report.id,
+                night=Night.LOUD if report.emergency else Night.WAIT,
             )
             for at, (channel, chat) in enumerate(ears)
         )
@@ -124,6 +125,7 @@ def draft_words(draft: Draft, commune: Commune) -> dict[str, Any]:
         "words": draft.words,
         "hours": draft.hours,
         "private": draft.private,
+        "official": draft.official,
     }
 
 
@@ -143,6 +145,7 @@ _HEARD: dict[str, Any] = {
     "next": "",
     "secret": False,
     "kept": False,
+    "callback": False,
 }
 
 
