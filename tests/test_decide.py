@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bot.config import load_commune
+from bot.core.commune import LEAD
 from bot.core.effects import (
     AttachPhotos,
     Bind,
@@ -41,6 +42,7 @@ from bot.core.events import (
     PhotoSent,
     PlaceSent,
     Pressed,
+    ReportDue,
     Undelivered,
     Unsupported,
     Words,
@@ -48,7 +50,7 @@ from bot.core.events import (
 from bot.core.facts import Desk, Facts, Invite, Me, PhotoFact, Refusal, Role
 from bot.core.form import next_slot
 from bot.core.message import Button, Message
-from bot.core.report import NUMBERED, OUTCOMES, STATUSES, STEPS, Report
+from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS, Report
 from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, Closing, Draft, Session, dump, load
 from bot.core.text import clean
 from bot.core.when import ZONE
@@ -226,7 +228,7 @@ def _draft_id(draft: Draft) -> int:
 
 @st.composite
 def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: bool) -> Session:
-    step = draw(st.sampled_from([None, "photo", "checking", "number"]))
+    step = draw(st.sampled_from([None, "photo", "checking", "number", "later", "help", "review"]))
     outcome = draw(st.sampled_from(sorted(NUMBERED))) if step == "number" else ""
     code, account = draw(st.sampled_from(CODES)), draw(st.sampled_from(accounts))
     at = now - draw(st.sampled_from([0, 0, 2 * 3600_000]))
@@ -242,6 +244,8 @@ def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: boo
         last_at=now - draw(st.sampled_from([0, 3600_000])),
         complaint=draw(st.sampled_from([None, *CODES])),
         complaint_at=at,
+        urgent_at=draw(st.sampled_from([0, now])),
+        alarm=draw(st.sampled_from(["", "đánh nhau zq5509"])),
         wrong_codes=tuple([now] * draw(st.sampled_from([0, 9, 12]))),
     )
 
@@ -275,6 +279,16 @@ PHRASES = (
     "xin chào",
     "nhận",
     "nhận AP-26-00001",
+    "hẹn thứ 6 chờ xe zq5510",
+    "nhờ xã",
+    "chuyển",
+    "cần xem lại",
+    "đang làm",
+    "nhận ca",
+    "hết ca",
+    "cháy nhà ở thôn 3 cứu với",
+    "trưởng thôn 3 đòi tiền zq5511",
+    "0912 345 678",
     "xong",
     "xong ap2644",
     "đã xử lý",
@@ -369,12 +383,18 @@ ARGUMENTS = (
     "category",
     "a:b:c",
 )
+ON_A_REPORT = (
+    *("take", "done", "good", "bad", "look", "start", "later", "help", "forward", "review"),
+    *("agree", "refuse", "phone", "calm"),
+)
 _on_duty = st.builds(
     Pressed,
     st.one_of(
-        st.builds(
-            "{}:{}".format, st.sampled_from(["take", "done", "good", "bad", "look"]), st.sampled_from(CODES)
-        ),
+        st.builds("{}:{}".format, st.sampled_from(ON_A_REPORT), st.sampled_from(CODES)),
+        st.builds("forward:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["ubnd", "thon-05", "x"])),
+        st.builds("later:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["1", "7", "99", "²"])),
+        st.builds("help:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["power", "power:7", "no"])),
+        st.builds("why:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["0", "3", "77", ""])),
         st.builds("out:{}:{}".format, st.sampled_from(CODES), st.sampled_from([*OUTCOMES, "photo", ""])),
     ),
 )
@@ -706,10 +726,15 @@ def moves_reports_along_the_table(step: Step) -> None:
             continue
         rule = STEPS[change.action]
         assert change.before in rule.before
-        assert change.after == rule.after == change.values["status"]
-        assert (change.after in ("resolved", "confirmed")) == (
-            change.values.get("closed_at", 0) is not None
-        ) or (change.action == "take")
+        assert change.after == change.values["status"]
+        going_on = change.action in ("postpone", "ask_help") and change.before == "in_progress"
+        assert change.after == (change.before if going_on else rule.after)
+        closed = change.values.get("closed_at", "as it was")
+        if change.action in ("close", "reject", "withdraw"):
+            assert isinstance(closed, int)
+        else:
+            assert closed == (None if change.action == "reopen" else "as it was")
+        assert change.values["due_at"] is not None or change.after not in OPEN | {"resolved"}
     told = [e for e in step.decision.effects if isinstance(e, Heard | AttachPhotos)]
     assert all(not isinstance(e, AttachPhotos) or step.known(e.report) is not None for e in told)
 
@@ -721,10 +746,23 @@ def lets_only_those_change_a_report_who_may(step: Step) -> None:
             continue
         report = step.known(change.report)
         assert report is not None
-        if change.action in STEPS and STEPS[change.action].who == "desk":
-            office = tuple(r for r in me.of(COMMUNE.office) if r.role == "office")
+        own = change.action.startswith("due_") or change.action == "settle"
+        if own:
+            assert isinstance(step.event, ReportDue)
+            continue
+        dealing = change.action in ("propose", "keep_open")
+        if dealing or (change.action in STEPS and STEPS[change.action].who in ("desk", "office")):
+            office = tuple(
+                r for r in me.roles if r.role == LEAD or (r.unit, r.role) == (COMMUNE.office, "office")
+            )
             roles = me.of(report.desk) + office
+            if report.desk == LEAD:
+                roles = tuple(role for role in me.roles if role.role == LEAD)
             assert roles, "somebody without a role dealt with a report"
+            if change.action in ("reject", "keep_open"):
+                assert any(r.unit == COMMUNE.office or r.role == LEAD for r in roles), (
+                    "only the office decides"
+                )
             if change.action == "close":
                 _closed_properly(step, change, {role.role for role in roles})
         else:
@@ -749,9 +787,14 @@ def never_asks_or_loses_what_was_given(step: Step) -> None:
     before, after = step.before.draft, step.after.draft
     if after is None or step.here.group:
         return
-    same = before is not None and before.id == after.id
+    # A draft that this very event began is another one, whatever number it was drawn with.
+    same = before is not None and before.id == after.id != step.incoming.id
     if not same or before is None or before.asked != after.asked:
-        opened = {"category": ("f", "ed:category"), "place": ("us", "ed:place")}
+        opened = {
+            "category": ("f", "ed:category"),
+            "place": ("us", "ed:place"),
+            "photo": ("ed:photo",),
+        }
         given = {
             "category": after.category is not None,
             "place": after.placed,

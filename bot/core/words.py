@@ -162,7 +162,8 @@ class Lexicon:
 
     def about_official(self, text: str) -> bool:
         """Whether it complains about an official."""
-        return self.mentions(text, "official")
+        found = self._mentions["official"].find(_tokens(text)) if "official" in self._mentions else []
+        return any(match.exact for match in found)
 
     def emergency_words(self, text: str) -> str:
         """The phrase that tells of the emergency, as the commune spells it; empty without one."""

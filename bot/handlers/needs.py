@@ -85,7 +85,8 @@ def _in_progress(incoming: Incoming, session: Session) -> str | None:
         return closing.code
     if session.draft is not None and session.draft.asked == "same":
         return session.draft.same
-    if _is_urgent(incoming, session) and session.last is not None:
+    newer = session.complaint is None or session.urgent_at > session.complaint_at
+    if _is_urgent(incoming, session) and session.last is not None and newer:
         return session.last
     if session.complaint is not None:
         return session.complaint

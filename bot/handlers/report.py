@@ -52,6 +52,8 @@ def _question(talk: Talk, draft: Draft, slot: str, got: dict[str, Any]) -> Say:
         return _ask_category(talk, draft, data)
     if slot == "place" and (draft.units or draft.landmark):
         return ask_unit(talk, draft, got)
+    if slot == form.OFFICIAL:
+        return talk.ask("resident/ask_official", **data)
     if slot == "summary":
         return filing.summary(talk, draft, got)
     return talk.ask(f"resident/ask_{slot}", **data)

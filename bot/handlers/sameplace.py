@@ -11,8 +11,7 @@ from bot.handlers import adding
 from bot.handlers.alerts import ears_of
 from bot.handlers.talk import Decision, Talk, about
 
-# An open report is the same matter for so long.
-TWIN_MS = 14 * 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
 NO_VIOLATION = "no_violation"
 # So often found to be nothing, on one person's word: the next one is the office's alone.
 DISPUTED_TIMES = 2
@@ -22,10 +21,11 @@ def twin(talk: Talk, draft: Draft) -> Report | None:
     """The open report that this may be the same as: the likeliest one, unless the person said it is not."""
     if "same" in draft.skipped or draft.private or draft.official:
         return None
+    since = talk.now - talk.commune.rules.same_days * DAY_MS
     fresh = [
         near
         for near in talk.facts.near
-        if near.report.is_open and not near.report.private and talk.now - near.report.filed_at <= TWIN_MS
+        if near.report.is_open and not near.report.private and near.report.filed_at > since
     ]
     return min(fresh, key=_likeness).report if fresh else None
 
