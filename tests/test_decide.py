@@ -777,6 +777,10 @@ def lets_only_those_change_a_report_who_may(step: Step) -> None:
                 )
             if change.action == "close":
                 _closed_properly(step, change, {role.role for role in roles})
+        elif change.action == "typed":
+            listens = me.of(COMMUNE.office) or (report.desk == COMMUNE.police and me.of(COMMUNE.police))
+            leads = any(role.role == "lead" for role in me.roles)
+            assert leads if report.desk == "lead" else listens, "somebody typed what they may not hear"
         else:
             assert report.person == me.person, "somebody else's report was judged or added to"
         if change.action == "reopen":
