@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.commune import LEAD, Point
+from bot.core.effects import VOICE
 from bot.core.events import Address, Incoming, Left
 from bot.core.facts import (
     Count,
@@ -41,7 +42,7 @@ NEAR_SHOWN = 20
 RECURS_MS = 90 * DAY_MS
 # Of 256 bits: copies of one picture, saved again or smaller, differ in fewer.
 ALIKE_BITS = 20
-_COLUMNS = [f.name for f in fields(Report) if f.name not in ("photos", "followers")]
+_COLUMNS = [f.name for f in fields(Report) if f.name not in ("photos", "voices", "followers")]
 
 
 async def gather(
@@ -104,6 +105,9 @@ async def _one(
         values["photo"] = await _photo(conn, need.photo)
     if need.outbox is not None:
         values["refusal"] = await _refusal(conn, need.outbox)
+    if need.answered is not None:
+        here = incoming.address
+        values["answered"] = await outbox.name_of(conn, here.channel, here.chat, need.answered)
     report = await _report(conn, incoming, need, values)
     if report is not None:
         values["report"] = report
@@ -185,7 +189,8 @@ async def _as_reports(conn: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> tup
     return tuple(
         Report(
             **{name: row._mapping[name] for name in _COLUMNS},
-            photos=counts.get(row.id, 0),
+            photos=counts.get((row.id, "before"), 0),
+            voices=counts.get((row.id, VOICE), 0),
             followers=tuple(following.get(row.id, ())),
         )
         for row in rows
@@ -231,7 +236,9 @@ async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
     return (
         None
         if found is None
-        else PhotoFact(found.id, found.purpose, found.report, found.state == PhotoState.READY)
+        else PhotoFact(
+            found.id, found.purpose, found.report, found.state == PhotoState.READY, found.received_at
+        )
     )
 
 

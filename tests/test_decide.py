@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from bot import voices
 from bot.config import load_commune
 from bot.core.commune import LEAD
 from bot.core.effects import (
+    VOICE,
     AttachPhotos,
     Bind,
     Change,
@@ -45,13 +47,14 @@ from bot.core.events import (
     ReportDue,
     Undelivered,
     Unsupported,
+    VoiceSent,
     Words,
 )
 from bot.core.facts import Desk, Facts, Invite, Me, PhotoFact, Refusal, Role
 from bot.core.form import next_slot
 from bot.core.message import Button, Message
 from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS, Report
-from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, Closing, Draft, Session, dump, load
+from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, VOICES_MAX, Closing, Draft, Session, dump, load
 from bot.core.text import clean
 from bot.core.when import ZONE
 from bot.core.words import Lexicon
@@ -176,6 +179,7 @@ def reports(draw: st.DrawFn, code: str | None = None, person: str | None = None)
         alerted_at=draw(st.sampled_from([None, filed])),
         version=draw(st.integers(0, 9)),
         photos=draw(st.integers(0, PHOTOS_MAX)),
+        voices=draw(st.sampled_from([0, 0, 1, VOICES_MAX])),
     )
 
 
@@ -198,6 +202,7 @@ def drafts(draw: st.DrawFn, now: int) -> Draft:
         lon=point[1] if point else None,
         outside=point is not None and unit is None,
         photos=tuple(draw(st.sets(st.integers(1, 40), max_size=PHOTOS_MAX))),
+        voices=tuple(draw(st.sets(st.integers(41, 60), max_size=VOICES_MAX))),
         words=draw(_stories),
         hours=draw(st.sampled_from(["", "chiều tối zq5504"])),
         private=draw(st.booleans()),
@@ -336,8 +341,10 @@ _lon = st.sampled_from([106.58, 106.5823, 105.0, 181.0, float("nan"), float("-in
 _places = st.builds(PlaceSent, _lat, _lon)
 _files = st.builds(FileRef, st.just("f1"), st.sampled_from([None, 10, 10**9]), st.booleans())
 _photos = st.builds(PhotoSent, _files, st.one_of(st.just(""), _text), st.sampled_from([None, "album"]))
+_sounds = st.builds(FileRef, st.just("v1"), st.sampled_from([None, 10, 10**9]))
+_voices = st.builds(VoiceSent, _sounds, st.sampled_from([0, 20, 301]), st.one_of(st.just(""), _text))
 _gps = st.sampled_from([(None, None), (20.83, 106.58), (10.0, 105.0), (float("nan"), 106.0), (20.83, None)])
-_kinds = ("voice", "audio", "video", "sticker", "contact", "document", "too_long", "other")
+_kinds = ("video", "sticker", "contact", "document", "too_long", "other")
 _unsupported = st.builds(Unsupported, st.sampled_from(_kinds))
 _links = st.builds(lambda at: LinkReady(*at), _gps)
 _own = st.one_of(
@@ -436,9 +443,10 @@ def _right_answer(session: Session) -> st.SearchStrategy[Event]:
 
 
 def _fetched(session: Session) -> st.SearchStrategy[Event]:
-    mine = [photo for draft in _drafts(session) for photo in draft.photos]
+    mine = [photo for draft in _drafts(session) for photo in (*draft.photos, *draft.voices)]
     photo = st.sampled_from([*mine, 10**6])
-    problem = st.sampled_from([None, None, *PROBLEMS])
+    # What both photos and voice messages may suffer from: which one it is, the facts say.
+    problem = st.sampled_from([None, None, *(set(PROBLEMS) & set(voices.PROBLEMS))])
     ready = st.builds(
         lambda p, why, at: PhotoReady(p, why, *(at if why is None else ())), photo, problem, _gps
     )
@@ -454,6 +462,7 @@ def events(draw: st.DrawFn, session: Session, offered: tuple[Button, ...]) -> Ev
         (3, st.builds(Words, _text)),
         (3, _on_duty),
         (2, _photos),
+        (2, _voices),
         (2, _fetched(session)),
         (1, _foreign),
         (1, _places),
@@ -526,8 +535,10 @@ def facts_for(
     if need.photo is not None or need.outbox is not None:
         report = draw(st.none() | reports())
     if need.photo is not None and draw(st.booleans()):
-        purpose = draw(st.sampled_from(["before", "after"])) if report else "before"
-        photo = PhotoFact(need.photo, purpose, report.id if report else None)
+        spoken = any(need.photo in draft.voices for draft in _drafts(session))
+        purpose = draw(st.sampled_from(["before", "after", VOICE])) if report else "before"
+        at = int(now.timestamp() * 1000) - draw(st.sampled_from([0, 10**6]))
+        photo = PhotoFact(need.photo, VOICE if spoken else purpose, report.id if report else None, at=at)
     if need.outbox is not None and draw(st.booleans()):
         lane = draw(st.sampled_from([int(Lane.ALERT), int(Lane.ANSWER)]))
         refusal = Refusal("duty/alert", incoming.address, lane, report.id if report else None)
@@ -546,6 +557,7 @@ def facts_for(
         me=me,
         room=room,
         report=report,
+        answered=draw(st.sampled_from(["", "duty/alert", "duty/voice", "office/voice"])) if report else "",
         photo=photo,
         desks={unit: town.desks.get(unit, Desk(unit)) for unit in units},
         mine=tuple(replace(r, person=me.person) for r in draw(some)) if need.mine else (),
@@ -685,7 +697,7 @@ def says_what_every_channel_can_show(step: Step) -> None:
         message.text.encode()
     for effect in step.decision.effects:
         if isinstance(effect, ShowPhotos):
-            assert MESSAGES.render(effect.message, {"code": effect.code or "AP-26-00001"}).text
+            assert MESSAGES.render(effect.message, {**effect.data, "code": effect.code or "AP-26-00001"}).text
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -765,6 +777,10 @@ def lets_only_those_change_a_report_who_may(step: Step) -> None:
                 )
             if change.action == "close":
                 _closed_properly(step, change, {role.role for role in roles})
+        elif change.action == "typed":
+            listens = me.of(COMMUNE.office) or (report.desk == COMMUNE.police and me.of(COMMUNE.police))
+            leads = any(role.role == "lead" for role in me.roles)
+            assert leads if report.desk == "lead" else listens, "somebody typed what they may not hear"
         else:
             assert report.person == me.person, "somebody else's report was judged or added to"
         if change.action == "reopen":
@@ -815,6 +831,9 @@ def never_asks_or_loses_what_was_given(step: Step) -> None:
     if step.verb != "ed:photo":
         broken = {step.event.photo} if isinstance(step.event, PhotoReady) and step.event.problem else set()
         assert set(before.photos) - broken <= set(after.photos)
+    if step.verb != "ed:mute":
+        broken = {step.event.photo} if isinstance(step.event, PhotoReady) and step.event.problem else set()
+        assert set(before.voices) - broken <= set(after.voices)
     if before.asked != "words":
         assert after.words.startswith(before.words.removesuffix("…"))
     if before.hours:
@@ -922,6 +941,40 @@ def _told_about(step: Step, say: Say) -> tuple[str, set[str], set[str]]:
     return report.field, set(secrets), set(SECRET.findall(report.landmark))
 
 
+def lets_only_the_office_and_the_police_listen(step: Step) -> None:
+    """And of what is about officials, those who lead alone."""
+    if any(isinstance(e, Bind | Join) for e in step.decision.effects):
+        return  # the chat is another unit's from now on
+    listening = {ear for u in (COMMUNE.office, COMMUNE.police) for ear in _everybody(step.town.desks[u])}
+    for effect in step.decision.effects:
+        if not isinstance(effect, ShowPhotos) or effect.purpose != VOICE:
+            continue
+        report = step.known(effect.report)
+        desk = report.desk if report is not None else step.filed.desk if step.filed else ""
+        assert effect.to in listening or (effect.to == step.here and step.facts.me.roles)
+        assert effect.to not in step.town.village_ears or effect.to == step.here
+        assert desk != "lead" or any(role.role == "lead" for role in step.facts.me.roles)
+        assert (
+            not effect.to.group
+            or effect.to in step.town.desks[COMMUNE.office].rooms + step.town.desks[COMMUNE.police].rooms
+        )
+
+
+def asks_again_after_a_voice(step: Step) -> None:
+    """It answers nothing: neither what it is nor where."""
+    before, after = step.before.draft, step.after.draft
+    if not isinstance(step.event, VoiceSent) or step.event.caption or after is None:
+        return
+    assert len(after.voices) <= VOICES_MAX
+    if before is not None:
+        assert (before.category, before.unit, before.landmark) == (
+            after.category,
+            after.unit,
+            after.landmark,
+        )
+        assert before.words == after.words
+
+
 def never_names_the_reporter_to_a_desk(step: Step) -> None:
     names = {*ACCOUNTS, OTHER_REPORTER}
     if step.incoming.name and not step.facts.me.roles:
@@ -954,6 +1007,8 @@ RULES: tuple[Callable[[Step], None], ...] = (
     files_only_what_is_whole_and_agreed,
     alerts_whoever_can_hear_of_a_new_report,
     keeps_order_matters_from_the_village,
+    lets_only_the_office_and_the_police_listen,
+    asks_again_after_a_voice,
     never_names_the_reporter_to_a_desk,
     takes_no_reports_in_a_group,
 )

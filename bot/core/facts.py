@@ -131,12 +131,13 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFact:
-    """A photo: `report` once it has one, `ready` once it is clean."""
+    """A photo or voice message: `report` once it has one, `ready` once it is clean; it came `at` (ms)."""
 
     id: int
     purpose: str
     report: int | None
     ready: bool = False
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +152,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
+    """What is known; `answered` is the name of the bot's message that this one replies to."""
+
     now: datetime
     me: Me
     room: str | None = None
     report: Report | None = None
+    answered: str = ""
     photo: PhotoFact | None = None
     desks: Mapping[str, Desk] = field(default_factory=dict)
     mine: tuple[Report, ...] = ()

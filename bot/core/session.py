@@ -10,6 +10,7 @@ NUDGE_AFTER_MS = 30 * 60 * 1000
 ADD_FOR_MS = 30 * 60 * 1000
 PHOTOS_MAX = 10
 FORWARDED_MAX = 5
+VOICES_MAX = 3
 WORDS_MAX = 2000
 LANDMARK_MAX = 120
 LATER_MAX = 5
@@ -45,6 +46,7 @@ class Draft:
     lon: float | None = None
     outside: bool = False
     photos: tuple[int, ...] = ()
+    voices: tuple[int, ...] = ()
     words: str = ""
     hours: str = ""
     private: bool = False
@@ -60,6 +62,11 @@ class Draft:
     @property
     def bare(self) -> bool:
         """Nothing but photos yet."""
+        return self.wordless and not self.voices
+
+    @property
+    def wordless(self) -> bool:
+        """Nothing yet but photos and voice messages."""
         return self.category is None and not self.placed and not (self.words or self.landmark)
 
     @property

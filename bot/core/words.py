@@ -234,6 +234,13 @@ class Lexicon:
         found = self._report.search(text[:LONGEST])
         return f"{self._prefix}-{found[1]}-{int(found[2]):05}" if found and int(found[2]) else None
 
+    def after_code(self, text: str, kind: str) -> str | None:
+        """What follows the code in a message that begins with one of a list and a code: "lời AP-…: …"."""
+        found = self._report.search(text[:LONGEST])
+        if not found or not self.means(text[: found.start()], kind):
+            return None
+        return text[found.end() :].lstrip(" \n.,:;-–").rstrip()
+
     def invite_code(self, text: str) -> str | None:
         """The invite code that a message is, alone or after /start, as it is printed."""
         found = _INVITE.fullmatch(text[:80].strip().upper())

@@ -21,6 +21,7 @@ from bot.core.events import (
     ReportDue,
     Undelivered,
     Unsupported,
+    VoiceSent,
     Words,
 )
 from bot.core.facts import Facts
@@ -41,6 +42,7 @@ from bot.handlers import (
     spoken,
     start,
     urgent,
+    voice,
 )
 from bot.handlers.needs import needs
 from bot.handlers.talk import Decision, Talk, World
@@ -94,11 +96,14 @@ def _decided(talk: Talk) -> Decision:
         case Pressed(action):
             return _pressed(talk, action)
         case Words(text):
-            return spoken.words(talk, clean(text).strip())
+            text = clean(text).strip()
+            return voice.line(talk, text) or spoken.words(talk, text)
         case Edited(text):
             return _edited(talk, clean(text).strip())
         case PhotoSent() as photo:
             return _photo_sent(talk, replace(photo, caption=clean(photo.caption).strip()))
+        case VoiceSent() as sent:
+            return _voice_sent(talk, replace(sent, caption=clean(sent.caption).strip()))
         case PhotoReady() as ready:
             return _photo_ready(talk, ready)
         case PlaceSent(lat, lon):
@@ -203,8 +208,30 @@ def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
     return report.photo_sent(talk, photo)
 
 
+def _voice_sent(talk: Talk, sent: VoiceSent) -> Decision:
+    """Told in private only; what an officer's answer should be is words."""
+    found = talk.facts.report
+    if talk.here.group:
+        return talk.stay()
+    problem = voice.refused(talk, sent)
+    if problem is not None:
+        return problem
+    if found is not None:
+        if talk.incoming.replied is not None and duty.rights_to(talk, found):
+            return talk.stay(talk.answer("duty/help"))
+        if urgent.awaits(talk) is not None:
+            return voice.add(talk, found, sent)
+        if spoken.complains(talk, found, sent.caption):
+            return voice.complain(talk, found, sent)
+        if adding.may_add(talk) and not report.tells_something(talk, sent.caption):
+            return voice.add(talk, found, sent)
+    return voice.tell(talk, talk.session.draft or report.new_draft(talk), sent)
+
+
 def _photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
     photo, found = talk.facts.photo, talk.facts.report
+    if voice.fetched(talk, ready):
+        return voice.ready(talk, ready)
     if photo is None or found is None:
         return report.photo_ready(talk, ready)
     if photo.purpose == "after":

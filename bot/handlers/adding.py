@@ -8,6 +8,7 @@ from bot.core.events import PhotoReady, PhotoSent
 from bot.core.report import Report
 from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip
+from bot.handlers import hearing
 from bot.handlers.alerts import alert_words, ears_of, kept_from, night_of
 from bot.handlers.steps import step
 from bot.handlers.talk import Decision, Talk, about
@@ -115,6 +116,7 @@ def add_draft_to(talk: Talk, draft: Draft) -> Decision:
     effects: list[Effect] = []
     if draft.photos:
         effects += [AttachPhotos(draft.photos, report.id), *shown(talk, report, draft.photos)]
+    effects += hearing.brought(talk, draft, report, night_of(talk, report.field, report.desk))
     if draft.words:
         effects.extend(more_words(talk, report, draft.words))
     return talk.go(

@@ -12,6 +12,7 @@ from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import FORWARDED_MAX
 from bot.core.text import clip, hide_links, hide_phones
+from bot.handlers import hearing
 from bot.handlers.quiet import opens_at
 from bot.handlers.talk import Decision, Talk, about
 
@@ -44,6 +45,8 @@ def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
         "words": "" if kept else alert_words(report.words),
         "hours": hide_phones(report.hours),
         "photos": 0 if kept else report.photos,
+        "voices": 0 if kept else report.voices,
+        "listens": hearing.listens(talk.commune, report.desk),
         "others": len(report.followers),
         "recurs": report.recurs is not None,
         "by": when.spoken(when.local(report.ack_by), heard),
@@ -106,7 +109,21 @@ def undelivered(talk: Talk) -> tuple[Effect, ...]:
         key = _once(report, ear, refusal.address)
         effects.append(alert(talk, ear, report, data, key))
         effects.append(show_photos(talk, ear, report))
+        if hearing.listens(talk.commune, report.desk):
+            effects += play(talk, ear, report)
     return tuple(effects)
+
+
+def play(talk: Talk, ear: Address, report: Report) -> list[Effect]:
+    """The reporter's voice behind an alert, for an ear that may listen."""
+    return hearing.play(talk, report, (ear,), night_of(talk, report.field, report.desk))
+
+
+def play_all(talk: Talk, report: Report) -> list[Effect]:
+    """The reporter's voice for all who listen for the desk, whoever was told."""
+    return hearing.play(
+        talk, report, hearing.ears(talk, report.desk), night_of(talk, report.field, report.desk)
+    )
 
 
 def overlooked(talk: Talk) -> Decision:
@@ -119,7 +136,8 @@ def overlooked(talk: Talk) -> Decision:
         return talk.stay()
     data = alert_data(talk, report) | {"fallback": fallback}
     alerts = [alert(talk, ear, report, data) for ear in ears]
-    return talk.stay(*alerts, *(show_photos(talk, ear, report) for ear in ears), Heard((report.id,)))
+    shown = [show_photos(talk, ear, report) for ear in ears]
+    return talk.stay(*alerts, *shown, *play_all(talk, report), Heard((report.id,)))
 
 
 def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from bot.core.commune import LEAD
-from bot.core.effects import AttachPhotos, Effect, KeepPhoto, Lane, Note, Say, ShowPhotos
+from bot.core.effects import VOICE, AttachPhotos, Effect, KeepPhoto, Lane, Note, Say, ShowPhotos
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.facts import Role
 from bot.core.report import (
@@ -284,13 +284,15 @@ def photos_meant(talk: Talk, verb: str, draft: Draft) -> Decision:
     roles = rights_to(talk, report)
     if not roles or not may_follow(report.status, "close"):
         return talk.stay(_too_late(talk, report) if roles else _not_yours(talk, report))
-    attached = AttachPhotos(draft.photos, report.id, "after")
+    attached: list[Effect] = [AttachPhotos(draft.photos, report.id, "after")]
+    if draft.voices:
+        attached.append(AttachPhotos(draft.voices, report.id, VOICE))
     if talk.facts.photo is not None and talk.facts.photo.ready:
         closed = close(talk, report, roles[0], "photo")
-        return Decision(replace(closed.session, draft=None), (attached, *closed.effects))
+        return Decision(replace(closed.session, draft=None), (*attached, *closed.effects))
     closing = Closing(report.code, talk.incoming.account, "checking", at=talk.now)
     told = talk.answer("duty/after_got", code=report.code)
-    return talk.go(attached, told, draft=None, closings=talk.session.owing(closing))
+    return talk.go(*attached, told, draft=None, closings=talk.session.owing(closing))
 
 
 def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:

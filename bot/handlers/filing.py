@@ -13,7 +13,7 @@ from bot.core.events import Address
 from bot.core.facts import Desk
 from bot.core.session import FORWARDED_MAX, Draft
 from bot.core.text import clip, has_phone, hide_phones
-from bot.handlers import sameplace
+from bot.handlers import hearing, sameplace
 from bot.handlers.alerts import alert_words, ears_of, heard_at, night_of
 from bot.handlers.quiet import opens_at
 from bot.handlers.talk import Decision, Talk, draft_words, unit_words
@@ -111,7 +111,9 @@ def _file(talk: Talk, draft: Draft, category: Category, *, disputed: bool) -> De
     alert = told | {"fallback": fallback, "again": False, "others": 0, "recurs": before is not None}
     alert["disputed"] = disputed
     alert |= {"by": when.spoken(ack, heard_at(talk, field.id, desk)), "words": alert_words(draft.words)}
-    effects += _alerts(ears, alert, draft, night_of(talk, field.id, desk))
+    alert["listens"] = hearing.listens(commune, desk)
+    night = night_of(talk, field.id, desk)
+    effects += [*_alerts(ears, alert, draft, night), *hearing.filed(talk, draft, desk, told, night)]
     heard = told | {"place": told["place"] | {"landmark": public_mark(talk, draft.landmark)}}
     for unit in told_of(talk, draft):
         ears = talk.facts.desks.get(unit, Desk(unit)).all

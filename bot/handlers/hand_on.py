@@ -11,7 +11,7 @@ from bot.core.facts import Desk, Role
 from bot.core.report import IN_PROGRESS, PAUSES_MAX, Report, may_follow
 from bot.core.session import Closing
 from bot.core.text import clip
-from bot.handlers.alerts import alert, alert_data, ears_of, night_of, show_photos
+from bot.handlers.alerts import alert, alert_data, ears_of, night_of, play_all, show_photos
 from bot.handlers.steps import new_clocks, step
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
@@ -233,6 +233,7 @@ def _forwarded(talk: Talk, report: Report, role: Role, unit: str) -> Decision:
     effects: list[Effect] = [change]
     effects += [alert(talk, ear, moved, data) for ear in ears]
     effects += [show_photos(talk, ear, moved) for ear in ears if data["photos"]]
+    effects += play_all(talk, moved) if moved.voices else []
     effects.append(Heard((report.id,)) if ears else Unheard(report.id))
     said = about(moved, talk.commune) | {"who": role.name}
     effects += _tell_desk(talk, report, "duty/forwarded", said)

@@ -2,6 +2,7 @@
 
 from bot.core import when
 from bot.core.report import Report
+from bot.handlers import hearing
 from bot.handlers.alerts import alert_words
 from bot.handlers.duty import may_call, rights_to
 from bot.handlers.talk import Decision, Talk, about
@@ -31,7 +32,7 @@ def one(talk: Talk) -> Decision:
         data = _detail(talk, report) | {"who": report.taken_name, "phone": may_call(talk, report, roles)}
         # Whoever may see a number presses for it, and that is noted.
         data["words"] = alert_words(report.words)
-        return talk.stay(talk.answer("duty/one_report", **data))
+        return talk.stay(talk.answer("duty/one_report", **data), *hearing.again(talk, report))
     return talk.stay(talk.answer("resident/unknown_code"))
 
 
@@ -43,6 +44,7 @@ def _detail(talk: Talk, report: Report) -> dict[str, object]:
         "fix": when.spoken(when.local(report.fix_by), now),
         "late": talk.now > report.ack_by,
         "photos": report.photos,
+        "voices": report.voices,
         "outcome": report.outcome,
         "words": report.words[:600],
         "hours": report.hours,

@@ -18,6 +18,7 @@ from bot.core.events import (
     Pressed,
     ReportDue,
     Undelivered,
+    VoiceSent,
     Words,
 )
 from bot.core.facts import Needs, Spot
@@ -40,6 +41,9 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             own = not incoming.address.group
             return Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
+        case VoiceSent(caption=caption):
+            code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
+            return Needs(code=code, answered=incoming.replied, desk_of_report=True)
         case PlaceSent() if _is_urgent(incoming, session):
             return Needs(code=session.last, desk_of_report=True, units=_all_who_help(world, None))
         case Edited():

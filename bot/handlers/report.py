@@ -188,6 +188,8 @@ def _ask_again(talk: Talk, draft: Draft, slot: str) -> Decision:
     """Open a slot for change; what is there stays until something new comes."""
     if slot == "drop":
         return advance(talk, form.drop_photos(draft))
+    if slot == "mute":
+        return advance(talk, replace(draft, voices=()))
     if slot not in CHANGEABLE:
         return adding.stale(talk)
     shown = draft_words(draft, talk.commune)

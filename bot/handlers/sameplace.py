@@ -7,8 +7,8 @@ from bot.core.effects import AttachPhotos, Effect, Follow, Lane, Note, Say
 from bot.core.facts import Near
 from bot.core.report import CONFIRMED, RESOLVED, Report
 from bot.core.session import Draft
-from bot.handlers import adding
-from bot.handlers.alerts import ears_of
+from bot.handlers import adding, hearing
+from bot.handlers.alerts import ears_of, night_of
 from bot.handlers.talk import Decision, Talk, about
 
 DAY_MS = 24 * 3600 * 1000
@@ -57,6 +57,7 @@ def join(talk: Talk, draft: Draft) -> Decision | None:
         more += adding.more_words(talk, found, draft.words)
     ears, _ = ears_of(talk, found.desk)
     more += adding.shown(talk, found, draft.photos)
+    more += hearing.brought(talk, draft, found, night_of(talk, found.field, found.desk))
     count = 1 + len(found.followers) + (not mine)
     data = about(found, talk.commune) | {"count": count}
     if not mine:

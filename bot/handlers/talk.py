@@ -122,6 +122,7 @@ def draft_words(draft: Draft, commune: Commune) -> dict[str, Any]:
         "place": place_words(commune, draft.unit, draft.landmark, draft.lat, draft.lon),
         "outside": draft.outside,
         "photos": len(draft.photos),
+        "voices": len(draft.voices),
         "words": draft.words,
         "hours": draft.hours,
         "private": draft.private,
@@ -132,6 +133,9 @@ def draft_words(draft: Draft, commune: Commune) -> dict[str, Any]:
 # What a question may first say it understood; everything is there, so that templates stay strict.
 _HEARD: dict[str, Any] = {
     "photos": 0,
+    "voice": False,
+    "unheard": False,
+    "rescue": "",
     "category": "",
     "village": "",
     "point": False,

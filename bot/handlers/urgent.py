@@ -10,9 +10,10 @@ from bot.core.facts import Desk
 from bot.core.places import valid
 from bot.core.report import Report
 from bot.core.session import URGENT_FOR_MS, Draft
+from bot.handlers import hearing
 from bot.handlers.alerts import EMERGENCY, alert_words
 from bot.handlers.steps import step
-from bot.handlers.talk import Decision, Talk, about, draft_words, place_words
+from bot.handlers.talk import Decision, Talk, about, draft_words, place_words, unit_words
 
 
 def alarm(talk: Talk, text: str) -> Decision:
@@ -31,8 +32,9 @@ def alarm(talk: Talk, text: str) -> Decision:
     ]
     told = draft_words(draft, commune) | {"words": alert_words(text), "phone": bool(draft.callback)}
     effects += [Say(ear, "duty/urgent", told, Lane.ALERT, fresh=True, night=Night.LOUD) for ear in ears]
+    effects += hearing.filed(talk, draft, desk, told | {"desk": unit_words(commune, desk)}, Night.LOUD)
     effects += _village(talk, draft.unit, draft.landmark, text, None)
-    left = talk.session.draft if talk.session.draft is not None and not talk.session.draft.bare else None
+    left = talk.session.draft if talk.session.draft is not None and not talk.session.draft.wordless else None
     return talk.go(*effects, draft=left, urgent_at=talk.now, last_at=talk.now, alarm="")
 
 
@@ -40,8 +42,8 @@ def _draft(talk: Talk, text: str) -> Draft:
     """Where it is, as far as the words say; the photos that were sent just before belong to it."""
     open_draft, heard = talk.session.draft, talk.world.lexicon.place(text)
     draft = Draft(talk.incoming.id, talk.now, talk.now)
-    if open_draft is not None and open_draft.bare:
-        draft = replace(draft, photos=open_draft.photos)
+    if open_draft is not None and open_draft.wordless:
+        draft = replace(draft, photos=open_draft.photos, voices=open_draft.voices)
     if len(heard.units) == 1:
         draft = form.put_unit(draft, heard.units[0])
     point = talk.world.lexicon.map_point(text)
