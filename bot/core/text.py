@@ -305,5 +305,11 @@ def hide_links(text: str) -> str:
     return _LINK.sub("•••", text)
 
 
+def phone_in(text: str) -> str:
+    """The first telephone number in a text, its digits alone."""
+    found = _PHONE.search(text)
+    return re.sub(r"\D", "", found[0]) if found else ""
+
+
 def has_phone(text: str) -> bool:
     return _PHONE.search(text) is not None

@@ -7,9 +7,9 @@ from typing import Final
 
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
-from bot.core.phrases import ENOUGH, Guess, NearMisses, Phrases, longest, ranked
+from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked
 from bot.core.placewords import Places, PlaceWords
-from bot.core.text import LONGEST, Token, accented, compose, fold, second_guess, tokens
+from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 
 AHEAD: Final = 2.2
 """How many times the second guess the first must score to be sure."""
@@ -65,6 +65,7 @@ class Lexicon:
         self._mentions = {
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
+        self._vague = {fold(text) for text in commune.words.get("emergency_unsure", ())}
         self._places = Places(commune)
         self._beside = {fold(word) for word in commune.words.get("beside", ())}
         self._marks = tuple(f" {fold(mark)} " for mark in commune.landmarks)
@@ -151,6 +152,51 @@ class Lexicon:
             return False
         named = self._categories.find(said)
         return any(not any(match.inside(other) for other in named) for match in matches)
+
+    def emergency(self, text: str) -> str | None:
+        """Whether it tells of an emergency: "sure", or "unsure" when it may be something else."""
+        if self.mentions(text, "calm"):
+            return None
+        found = self._emergencies(text)
+        if any(self._sure_of(match) for match in found) and not self.mentions(text, "past"):
+            return "sure"
+        return "unsure" if found or self.mentions(text, "emergency_unsure") else None
+
+    def emergency_words(self, text: str) -> str:
+        """The phrase that tells of the emergency, as the commune spells it; empty without one."""
+        found = sorted(self._emergencies(text), key=lambda match: -match.score)
+        return found[0].phrase.spelt if found else ""
+
+    def _emergencies(self, text: str) -> list[Match]:
+        """Phrases of danger, outside what only speaks of it ("dễ gây tai nạn") and the words for a category."""
+        said = _tokens(text)
+        found = self._find("emergency", said)
+        shields = [*self._find("not_emergency", said), *(self._categories.find(said) if found else ())]
+        return [match for match in found if not any(match.inside(shield) for shield in shields)]
+
+    def _sure_of(self, match: Match) -> bool:
+        """With its accents, or such that it is hardly anything else without."""
+        return match.score == match.phrase.weight or (match.exact and match.phrase.plain not in self._vague)
+
+    def about_official(self, text: str) -> bool:
+        """Whether it complains about an official: what one did, not whom one told or whose house is near."""
+        if self.mentions(text, "official"):
+            return True
+        said = _tokens(text)
+        shields = self._find("not_official", said)
+        people = [
+            match
+            for match in self._find("official_person", said)
+            if match.exact and not any(match.inside(shield) for shield in shields)
+        ]
+        return bool(people) and any(match.exact for match in self._find("official_fault", said))
+
+    def phone(self, text: str) -> str:
+        """The telephone number in it, its digits alone; empty without one."""
+        return phone_in(text[:LONGEST])
+
+    def _find(self, kind: str, said: Sequence[Token]) -> list[Match]:
+        return self._mentions[kind].find(said) if kind in self._mentions else []
 
     def begins(self, text: str, kind: str) -> bool:
         """Whether the message begins with one of the phrases of a list."""

@@ -15,7 +15,7 @@ TELLING_WORDS = 3
 
 def words(talk: Talk, text: str) -> Decision:
     decision = _duty_words(talk, text) or _group_or_private(talk, text)
-    if talk.world.lexicon.mentions(text, "emergency") and not talk.here.group:
+    if talk.world.lexicon.emergency(text) == "sure" and not talk.here.group:
         # Whatever else is said, first the numbers that help at once.
         return replace(decision, effects=(start.emergency(talk), *decision.effects))
     return decision
