@@ -178,7 +178,7 @@ def _heard(utterance: Utterance, session: Session, decision: Decision, lexicon: 
     if lexicon.emergency(utterance.text) == "unsure":
         # The question is asked by bot/handlers/urgent.py, beside whatever else is said.
         said.setdefault("resident/maybe_emergency", {})
-    got = next((data["got"] for data in said.values() if "got" in data), {})
+    got: object = next((data["got"] for data in said.values() if "got" in data), {})
     return Heard(
         before=session.draft,
         draft=draft,
@@ -233,7 +233,8 @@ def _harm(utterance: Utterance, heard: Heard) -> bool:
 
 def _filled_wrongly(utterance: Utterance, heard: Heard) -> bool:
     draft = heard.draft
-    if draft is None or heard.emergency and utterance.kind == "nguy cấp":
+    if draft is None or (utterance.kind == "nguy cấp" and (heard.emergency or heard.says("maybe_emergency"))):
+        # What else was filled in stands behind the numbers to call.
         return False
     if heard.changed("category") and draft.category not in utterance.categories:
         return True
@@ -291,7 +292,7 @@ def alike(one: str, other: str) -> bool:
     return bool(shared) and (f" {first} " in f" {second} " or f" {second} " in f" {first} ")
 
 
-_TRIVIAL = frozenset("o tai cho sau truoc canh gan ben dau cuoi giua duong nha cua ngo doan".split())
+_TRIVIAL = frozenset(("o", "tai", "sau", "truoc", "canh", "gan", "ben", "dau", "cuoi", "giua", "nha", "cua"))
 
 
 def _asks(heard: Heard) -> bool:

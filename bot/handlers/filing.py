@@ -38,7 +38,7 @@ def summary(talk: Talk, draft: Draft, got: dict[str, Any]) -> Say:
     seen = {
         "known": talk.world.lexicon.mentions(told, "gives_away"),
         "phone": has_phone(told),
-        "official": not draft.private and talk.world.lexicon.mentions(told, "official"),
+        "official": not draft.private and talk.world.lexicon.about_official(told),
         "told": bool(told_of(talk, draft)),
     }
     return talk.ask("resident/summary", **data, **seen, got=got, desk=desk, agreed=agreed)
