@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import alert, big, durable, idle, kill, photo, report
+from bench import alert, big, durable, idle, kill, photo, report, understand
 from bench.result import Row
 
 Bench = Callable[..., Awaitable[list[Row]]]
@@ -19,6 +19,7 @@ BENCHES: dict[str, Bench] = {
     "alert": alert.run,
     "big": big.run,
     "photo": photo.run,
+    "understand": understand.run,
     "idle": idle.run,
     "durable": durable.run,
     "kill": kill.run,

@@ -9,8 +9,10 @@ from rapidfuzz import fuzz, process
 
 from bot.core.text import Token, tokens, toneless
 
-GAP: Final = 4
+GAP: Final = 6
 """Words that may stand where a phrase has its …"""
+WIDE_GAP: Final = 8
+"""The same where the phrase has three words of its own, and is hardly found by chance."""
 NEAR: Final = 85.0
 """How alike, of 100, a near miss is."""
 _NEAR_WORD: Final = 80.0
@@ -19,6 +21,7 @@ ENOUGH: Final = 0.75
 _WEIGHTS: Final = (0.0, 1.0, 2.2, 3.6, 5.0, 6.5, 8.0)
 _TONE_ONLY: Final = 0.5  # the right letters with another tone
 _UNMARKED: Final = 0.8  # typed without diacritics
+_FAR: Final = 0.4
 _FUZZY: Final = 0.25
 
 
@@ -62,6 +65,8 @@ class Match:
     start: int
     end: int
     score: float
+    quality: float = 1.0
+    """How well the accents agree: 1 where all were typed as meant."""
 
     def inside(self, other: "Match") -> bool:
         """Whether a longer phrase, with what stands in its gap, has it all."""
@@ -70,12 +75,15 @@ class Match:
             other.start <= self.start
             and self.end <= other.end
             and (self.mask.bit_count(), self.end - self.start) < longer
+            # as many words and none in common: neither says more than the other
+            and (self.mask.bit_count() < longer[0] or bool(self.mask & other.mask))
+            and (self.mask.bit_count() < longer[0] or self.score <= other.score)
         )
 
     @property
     def exact(self) -> bool:
         """Whether every accent that was typed is the one that was meant."""
-        return self.score >= self.phrase.weight * _UNMARKED
+        return self.quality >= _UNMARKED
 
 
 def as_is(word: str) -> str:
@@ -99,8 +107,16 @@ def agree(text: Token, meant: Token, respell: Callable[[str], str]) -> float:
 class Phrases:
     """Phrases found in a text by their first word."""
 
-    def __init__(self, texts: Iterable[tuple[str, str]], respell: Callable[[str], str] = as_is) -> None:
+    def __init__(
+        self,
+        texts: Iterable[tuple[str, str]],
+        respell: Callable[[str], str] = as_is,
+        *,
+        vague: Iterable[str] = (),
+    ) -> None:
+        """`vague` are phrases that without their accents are mostly other words."""
         self._respell = respell
+        self._vague = {" ".join(token.plain for token in tokens(text)) for text in vague}
         self._by_first: dict[str, list[Phrase]] = {}
         for text, value in texts:
             head, _, tail = text.partition("…")
@@ -134,26 +150,37 @@ class Phrases:
             worst = min(worst, agree(said[at + offset], token, self._respell))
         return worst
 
+    @staticmethod
+    def _apart(phrase: Phrase, said: Sequence[Token], gap: int) -> float:
+        """Two single syllables without their accents, apart from each other, may be anything."""
+        short = len(phrase.head) == len(phrase.tail) == 1
+        typed = said[0].typed or said[-1].typed
+        return _FAR if short and gap > 1 and not typed else 1.0
+
     def _at(self, phrase: Phrase, said: Sequence[Token], spelt: list[str], at: int) -> Match | None:
         end = at + len(phrase.head)
         if not (quality := self._run(phrase.head, said, spelt, at)):
             return None
-        mask = (1 << end) - (1 << at)
+        mask, likely = (1 << end) - (1 << at), 1.0
         if phrase.any_next:
             if end >= len(said):
                 return None
             end += 1
             mask = (1 << end) - (1 << at)
         elif phrase.tail:
-            for start in range(end, min(end + GAP, len(said)) + 1):
+            gap = WIDE_GAP if len(phrase.head) + len(phrase.tail) > 2 else GAP
+            for start in range(end, min(end + gap, len(said)) + 1):
                 if tail := self._run(phrase.tail, said, spelt, start):
+                    likely = self._apart(phrase, said[at : start + len(phrase.tail)], start - end)
                     end = start + len(phrase.tail)
                     mask |= (1 << end) - (1 << start)
                     quality = min(quality, tail)
                     break
             else:
                 return None
-        return Match(phrase, mask, at, end, phrase.weight * quality)
+        if quality == _UNMARKED and phrase.plain in self._vague:
+            likely = _FAR
+        return Match(phrase, mask, at, end, phrase.weight * quality * likely, quality)
 
 
 def longest(matches: Iterable[Match]) -> list[Match]:

@@ -1,17 +1,25 @@
 """Villages and landmarks in what people type."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from rapidfuzz import fuzz, process
 
 from bot.core.commune import Commune
-from bot.core.phrases import NEAR, Match, Phrases, agree, as_is, longest
+from bot.core.phrases import ENOUGH, NEAR, Match, Phrases, agree, as_is, longest
 from bot.core.text import Token, fold, number, second_guess, tokens
 
 _LANDMARK_TAIL: Final = 5
+_LED_WORDS: Final = 6
+# How much a piece of a text looks like a place: by its known words, and by what stands around it.
+_ENOUGH: Final = 2.0
+_VAGUE, _NAMED, _LED = 0.5, 4.0, 0.4
+_MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
+_RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
+_AND: Final = ("va", "voi")
+_OR: Final = ("hay", "hoac")
 _BOUNDARY: Final = re.compile(r"[,.;:!?()\n/–-]")
 
 
@@ -50,6 +58,10 @@ class Places:
         self._before = _typed_forms(words.get("before_place", ()))
         self._intro = _typed_forms(words.get("place_intro", ()))
         self._end = _typed_forms(words.get("place_end", ()))
+        self._beside = _typed_forms(words.get("place_relations", ()))
+        self._towards = _typed_forms(words.get("towards", ()))
+        self._no_place = Phrases((text, "") for text in words.get("no_place", ()))
+        self._vague = {fold(text) for text in words.get("vague_marks", ())}
 
     def _table(self, respell: Callable[[str], str]) -> dict[str, list[tuple[tuple[Token, ...], str]]]:
         table: dict[str, list[tuple[tuple[Token, ...], str]]] = {}
@@ -84,12 +96,17 @@ class Places:
         if not units:
             units, taken = self._villages(numbered, self._second, second_guess)
         near = () if units else self._nearly(said)
-        blocked = taken
-        for match in categories:
-            blocked |= match.mask
         strict = _strict(text, said)
-        where = _Landmark(text, strict, blocked, self)
-        landmark = where.find(self._landmarks.find(strict))
+        marks = self._landmarks.find(strict)
+        blocked = taken
+        likeliest = max(categories, key=lambda match: match.score).phrase.value if categories else ""
+        for match in categories:
+            sure = match.score >= ENOUGH or match.phrase.value == likeliest
+            if match.exact and sure:
+                blocked |= match.mask & ~_places_in(match, marks, said)
+        blocked |= self._nowhere(strict, marks)
+        where = _Landmark(text, strict, blocked, taken, categories, self)
+        landmark = where.find(marks)
         if not landmark and units and len(said) <= 10 and not categories:
             landmark = where.rest()
         return PlaceWords(units, landmark, near)
@@ -121,15 +138,17 @@ class Places:
     def _and_another(
         self, numbered: Sequence[tuple[Token, int, int]], at: int, mask: int, found: dict[str, None]
     ) -> tuple[int, int]:
-        """`thôn 3 và 4`: a bare number after the word for `and`, at the end."""
-        ends = at + 2 == len(numbered) and numbered[at][0].plain in ("va", "hoac", "hay", "voi")
-        if not ends:
+        """`thôn 3 và 4` at the end, `thôn 3 hay 4 gì đó` anywhere: one more number, without its `thôn`."""
+        plain = [token.plain for token, _, _ in numbered]
+        read = number(plain, at + 1) if at < len(plain) and plain[at] in (*_AND, *_OR) else None
+        if read is None or at < 2 or (plain[at] in _AND and at + 1 + read[1] < len(plain)):
             return at, mask
-        plain = [numbered[at - 2][0].plain, numbered[at + 1][0].plain]
+        named = [plain[at - 2], str(read[0])]
         for name, unit in self._names:
-            if [token.plain for token in name] == plain:
+            if [token.plain for token in name] == named:
                 found[unit] = None
-                return at + 2, mask | ((1 << numbered[at + 1][2]) - (1 << numbered[at][1]))
+                end = at + 1 + read[1]
+                return end, mask | ((1 << numbered[end - 1][2]) - (1 << numbered[at][1]))
         return at, mask
 
     @staticmethod
@@ -159,6 +178,27 @@ class Places:
                 found.update(dict.fromkeys(self._fuzzy[name] for name, _, _ in near))
         return tuple(found)
 
+    def _nowhere(self, said: Sequence[Token], marks: Sequence[Match]) -> int:
+        """Words that say where in general only (`giữa đường`), outside a longer landmark."""
+        mask = 0
+        for match in self._no_place.find(said):
+            named = (mark for mark in marks if not mark.phrase.any_next)
+            longer = any(mark.mask & match.mask and mark.end > match.end for mark in named)
+            if match.exact and not longer:
+                mask |= match.mask
+        return mask
+
+    def is_vague(self, token: Token) -> bool:
+        """A landmark of one syllable that without its accents is mostly another word."""
+        return token.plain in self._vague
+
+    def relates(self, token: Token) -> bool:
+        """A word that is said before a thing that something stands near."""
+        return _fits(token, self._beside)
+
+    def towards(self, token: Token) -> bool:
+        return _fits(token, self._towards)
+
     def is_kind(self, token: Token) -> bool:
         """A word that a village's name follows."""
         return token.plain in self._kinds
@@ -170,6 +210,8 @@ class Places:
         return _fits(token, self._intro)
 
     def ends(self, token: Token) -> bool:
+        if not token.typed and token.plain in self._vague:
+            return False
         return _fits(token, self._end)
 
 
@@ -198,29 +240,114 @@ def _strict(text: str, said: Sequence[Token]) -> Sequence[Token]:
     ]
 
 
+def _places_in(match: Match, marks: Iterable[Match], said: Sequence[Token]) -> int:
+    """What stands behind the head of a category's phrase and is a place: `xả … ra kênh`, `lấn ra ngõ 5`."""
+    head = match.start + len(match.phrase.head)
+    mask = 0
+    for mark in marks:
+        numbered = mark.phrase.any_next and said[mark.end - 1].plain.isdecimal()
+        behind = mark.start >= head and (numbered or not mark.phrase.any_next)
+        if mark.exact and (behind or (numbered and mark.end > match.end)):
+            mask |= mark.mask
+    return mask
+
+
+class _Piece(NamedTuple):
+    """Words that may say where, and how much they look like it."""
+
+    score: float
+    start: int
+    end: int
+
+
 class _Landmark:
     """The piece of one text that says where, as it was typed."""
 
-    def __init__(self, text: str, said: Sequence[Token], blocked: int, words: Places) -> None:
+    def __init__(
+        self,
+        text: str,
+        said: Sequence[Token],
+        blocked: int,
+        villages: int,
+        categories: Sequence[Match],
+        words: Places,
+    ) -> None:
         self._text = text
         self._said = said
         self._blocked = blocked
+        self._villages = villages
+        self._categories = categories
         self._words = words
 
     def find(self, marks: Iterable[Match]) -> str:
-        """Around a known landmark; else after `sau`, `gần`, `ở`."""
-        free = (mark for mark in marks if not mark.mask & self._blocked and mark.exact)
-        pieces = [self._around(mark) for mark in longest(free) if not self._opens(mark)]
-        if pieces:
-            start, end = max(pieces, key=lambda piece: (piece[1] - piece[0], -piece[0]))
-            return self._words_of(start, end)
-        for at, token in enumerate(self._said):
-            if self._open(at) and (self._words.leads(token) or self._words.introduces(token)):
-                start = at if self._words.leads(token) and not self._words.introduces(token) else at + 1
-                end = self._onward(at + 1, 6)
-                if any(not self._words.leads(word) for word in self._said[start:end]):
-                    return self._words_of(start, end)
-        return ""
+        """The likeliest of what stands around a known landmark or after `sau`, `gần`, `ở`."""
+        meant = [mark for mark in marks if mark.exact and not (mark.phrase.any_next and self._is_vague(mark))]
+        free = [mark for mark in meant if not mark.mask & self._blocked]
+        pieces = [self._marked(mark) for mark in longest(free) if not self._opens(mark)]
+        pieces += [self._both(mark) for mark in longest(meant) if self._is_both(mark)]
+        pieces += [piece for at in range(len(self._said)) for piece in self._led(at)]
+        best = max(
+            pieces, key=lambda piece: (piece.score, piece.end - piece.start, -piece.start), default=None
+        )
+        return self._words_of(best.start, best.end) if best is not None and best.score >= _ENOUGH else ""
+
+    def _marked(self, mark: Match) -> _Piece:
+        start, end = self._around(mark)
+        named = mark.phrase.any_next and self._names(mark.end - 1)
+        score = _MARK_WORDS[min(mark.end - mark.start, 3)]
+        score = _NAMED if named else _VAGUE if self._is_vague(mark) else score
+        if any(self._words.relates(token) for token in self._said[start : mark.start]):
+            score += _RELATED
+        return _Piece(score + self._bonus(start, end), start, end)
+
+    def _is_vague(self, mark: Match) -> bool:
+        first = self._said[mark.start]
+        if mark.phrase.any_next and self._names(mark.end - 1):
+            return False
+        single = mark.end - mark.start == 1 or mark.phrase.any_next
+        return single and not first.typed and self._words.is_vague(first)
+
+    def _is_both(self, mark: Match) -> bool:
+        """Words of a category that are all of a known place: `bãi rác thôn 12`."""
+        over = [match for match in self._categories if match.mask & mark.mask and match.exact]
+        inside = all(not match.mask & ~mark.mask for match in over)
+        return bool(over) and inside and mark.end - mark.start > 1 and not mark.phrase.any_next
+
+    def _both(self, mark: Match) -> _Piece:
+        """Only beside a village: else it is the matter alone."""
+        score = _MARK_WORDS[min(mark.end - mark.start, 3)] - _MATTER
+        return _Piece(score + self._bonus(mark.start, mark.end), mark.start, mark.end)
+
+    def _names(self, at: int) -> bool:
+        """A number or a proper name, where not everything is written large."""
+        word, before = (self._text[token.start : token.end] for token in (self._said[at], self._said[at - 1]))
+        return word.isdecimal() or (word[:1].isupper() and before.islower())
+
+    def _led(self, at: int) -> Iterator[_Piece]:
+        """A piece that no known mark is in, after a word that says where."""
+        token = self._said[at]
+        if not self._open(at):
+            return
+        relates, introduces = self._words.relates(token), self._words.introduces(token)
+        if not (relates or introduces):
+            return
+        start = at + 1 if introduces and not relates else at
+        end = self._onward(at + 1, _LED_WORDS)
+        if any(not self._words.leads(word) for word in self._said[start:end]):
+            score = _LED + (_RELATED if relates else 0)
+            yield _Piece(score + self._bonus(start, end), start, end)
+
+    def _bonus(self, start: int, end: int) -> float:
+        """What stands beside a village, after `ở`, or fills a clause of its own is more likely a place."""
+        beside = self._village(start - 1) or self._village(end)
+        opens = start == 0 or not self._same_clause(start) or self._village(start - 1)
+        closes = end == len(self._said) or not self._same_clause(end) or self._village(end)
+        before = self._said[start - 1] if start and self._same_clause(start) else None
+        led = before is not None and (self._words.introduces(before) or self._words.towards(before))
+        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led
+
+    def _village(self, at: int) -> bool:
+        return 0 <= at < len(self._said) and bool(self._villages >> at & 1)
 
     def _opens(self, mark: Match) -> bool:
         """A bare first syllable is mostly something else: `ho do rac` is `họ`, not a lake."""

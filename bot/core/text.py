@@ -308,7 +308,7 @@ def hide_links(text: str) -> str:
 def phone_in(text: str) -> str:
     """The first telephone number in a text, its digits alone."""
     found = _PHONE.search(text)
-    return re.sub(r"[ .-]", "", found[0]) if found else ""
+    return re.sub(r"\D", "", found[0]) if found else ""
 
 
 def without_phones(text: str) -> str:

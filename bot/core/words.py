@@ -7,9 +7,9 @@ from typing import Final
 
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
-from bot.core.phrases import ENOUGH, Guess, NearMisses, Phrases, longest, ranked
+from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked
 from bot.core.placewords import Places, PlaceWords
-from bot.core.text import LONGEST, Token, accented, compose, fold, second_guess, tokens
+from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 
 AHEAD: Final = 2.2
 """How many times the second guess the first must score to be sure."""
@@ -42,6 +42,8 @@ DUTY_WORDS: Final = {
 _LONGEST_SHORT: Final = 80
 _OUTCOME: Final = "outcome_"
 _SECOND: Final = 0.6
+_SECOND_PLAIN: Final = 0.35
+"""Without accents too many words sound alike: only a question."""
 _SYMBOLS: Final = "0-9A-HJKMNP-TV-Z"
 _INVITE: Final = re.compile(
     rf"(?P<start>/START(?:@\w{{1,40}})?\s{{1,9}})?"
@@ -59,12 +61,13 @@ class Lexicon:
         self._polite = {fold(word) for word in commune.words.get("polite", ())}
         phrases = [(word, category.id) for category in commune.categories.values() for word in category.words]
         phrases += [(word, "") for word in commune.words.get("not_report", ())]
-        self._categories = Phrases(phrases)
+        self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()))
         self._categories_second = Phrases(phrases, second_guess)
         self._near = NearMisses(self._categories.all)
         self._mentions = {
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
+        self._vague = {fold(text) for text in commune.words.get("emergency_unsure", ())}
         self._places = Places(commune)
         self._beside = {fold(word) for word in commune.words.get("beside", ())}
         self._marks = tuple(f" {fold(mark)} " for mark in commune.landmarks)
@@ -79,9 +82,9 @@ class Lexicon:
         """What it may be about, likeliest first; nothing when it is about none of it."""
         said = _tokens(text)
         if matches := self._categories.find(said):
-            return ranked(longest(matches))
+            return ranked(longest(_meant(matches)))
         if matches := self._categories_second.find(said):
-            return ranked(longest(matches), _SECOND)
+            return ranked(longest(matches), _SECOND if any(token.typed for token in said) else _SECOND_PLAIN)
         return self._near.guesses(said)
 
     def sure(self, guesses: Sequence[Guess]) -> str | None:
@@ -156,19 +159,53 @@ class Lexicon:
         """Whether it tells of an emergency: "sure", or "unsure" when it may be something else."""
         if self.mentions(text, "calm"):
             return None
-        if self.mentions(text, "emergency"):
+        found = self._dangers(text, "emergency")
+        if any(self._sure_of(match) for match in found) and not self.mentions(text, "past"):
             return "sure"
-        return "unsure" if self.mentions(text, "emergency_unsure") else None
-
-    def about_official(self, text: str) -> bool:
-        """Whether it complains about an official."""
-        found = self._mentions["official"].find(_tokens(text)) if "official" in self._mentions else []
-        return any(match.exact for match in found)
+        return "unsure" if found or self._dangers(text, "emergency_unsure") else None
 
     def emergency_words(self, text: str) -> str:
         """The phrase that tells of the emergency, as the commune spells it; empty without one."""
-        found = self._mentions["emergency"].find(_tokens(text)) if "emergency" in self._mentions else []
+        found = sorted(self._dangers(text, "emergency"), key=lambda match: -match.score)
         return found[0].phrase.spelt if found else ""
+
+    def _dangers(self, text: str, kind: str) -> list[Match]:
+        """Phrases of danger, outside what only speaks of it ("dễ gây tai nạn") and words for a category."""
+        said = _tokens(text)
+        found = self._find(kind, said)
+        shields = [*self._find("not_emergency", said), *(self._categories.find(said) if found else ())]
+        return [match for match in found if not any(match.inside(shield) for shield in shields)]
+
+    def _sure_of(self, match: Match) -> bool:
+        """With its accents, or such that it is hardly anything else without."""
+        return match.quality == 1.0 or (match.exact and match.phrase.plain not in self._vague)
+
+    def about_official(self, text: str) -> bool:
+        """Whether it complains about an official: what one did, not whom one told or whose house is near."""
+        if self.mentions(text, "official"):
+            return True
+        said = _tokens(text)
+        shields = self._find("not_official", said)
+        people = [
+            match
+            for match in self._find("official_person", said)
+            if match.exact and not any(match.inside(shield) for shield in shields)
+        ]
+        return bool(people) and any(match.exact for match in self._find("official_fault", said))
+
+    def phone(self, text: str) -> str:
+        """The telephone number in it, its digits alone; empty without one."""
+        return phone_in(text[:LONGEST])
+
+    def mentions_beside(self, text: str, kind: str, beside: str) -> bool:
+        """Whether a phrase of the one list is in it, apart from what phrases of the other have in them."""
+        said = _tokens(text)
+        known = [match.mask for match in self._find(beside, said)]
+        found = (match for match in self._find(kind, said) if match.exact)
+        return any(not any(match.mask & ~mask == 0 for mask in known) for match in found)
+
+    def _find(self, kind: str, said: Sequence[Token]) -> list[Match]:
+        return self._mentions[kind].find(said) if kind in self._mentions else []
 
     def begins(self, text: str, kind: str) -> bool:
         """Whether the message begins with one of the phrases of a list."""
@@ -263,6 +300,12 @@ class Lexicon:
     def short_map_link(self, text: str) -> str | None:
         """A short link that has to be followed to know its point."""
         return short_map_link(text)
+
+
+def _meant(matches: Sequence[Match]) -> Sequence[Match]:
+    """Beside words whose accents agree, `đổ` is no slip for `đỗ`."""
+    exact = [match for match in matches if match.exact]
+    return exact if any(match.score >= ENOUGH and match.phrase.value for match in exact) else matches
 
 
 @lru_cache(maxsize=64)

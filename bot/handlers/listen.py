@@ -1,10 +1,12 @@
 """What somebody's words put into the draft, and what of it is said back."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from bot.core import form
+from bot.core.phrases import Guess
 from bot.core.session import WORDS_MAX, Draft
 from bot.core.text import clip, fold, phone_in, tokens, without_phones
 from bot.handlers.talk import Talk
@@ -13,6 +15,8 @@ from bot.handlers.talk import Talk
 ANSWER_WORDS = 8
 HOURS_MAX = 200
 MARK_WORDS = 4
+# Three words that mean one kind of report score so much.
+HARDLY = 3.7
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
 # While these stand open, a clear word about the matter or the place corrects what was understood before.
 CORRECTING = ("summary", "edit")
@@ -43,10 +47,12 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
 
 
 def _after_correction(text: str) -> str:
-    """Of "not X but Y" only Y is meant."""
+    """Of "not X but Y" and of "Y, not X" only Y is meant."""
     said = tokens(text)
     plain = [token.plain for token in said]
     for at in range(len(plain) - 1):
+        if at and plain[at : at + 3] == ["chu", "khong", "phai"]:
+            return text[: said[at].start].strip()
         if plain[at : at + 2] == ["khong", "phai"] and "la" in plain[at + 2 :]:
             return text[said[plain.index("la", at + 2)].end :].strip() or text
     return text
@@ -94,7 +100,7 @@ def _take_category(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
         return draft
     lexicon = talk.world.lexicon
     guesses = lexicon.categories(text)
-    sure = lexicon.sure(guesses)
+    sure = None if _only_asks(talk, draft, text, guesses) else lexicon.sure(guesses)
     if sure is not None:
         if sure != draft.category:
             got["category"] = talk.commune.categories[sure].name
@@ -106,6 +112,15 @@ def _take_category(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
     if draft.asked == "category":
         got["unclear"] = True
     return draft
+
+
+def _only_asks(talk: Talk, draft: Draft, text: str, guesses: Sequence[Guess]) -> bool:
+    """A question with hardly a word of a matter, and no place: what it is about is asked, not guessed."""
+    lexicon = talk.world.lexicon
+    if draft.asked is not None or not guesses or guesses[0].score > HARDLY:
+        return False
+    heard = lexicon.place(text)
+    return lexicon.mentions(text, "question") and not (heard.units or heard.landmark)
 
 
 def _take_place(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:

@@ -248,9 +248,12 @@ def tells_something(talk: Talk, text: str) -> bool:
     """Whether words without an open draft start one: they name a matter, a village, a mark or a point."""
     lexicon = talk.world.lexicon
     guesses, place = lexicon.categories(text), lexicon.place(text)
+    if lexicon.about_official(text):
+        return True
     if lexicon.mentions(text, "procedure") and lexicon.sure(guesses) is None:
         return False
     marked = bool(place.landmark) and len(text.split()) <= ANSWER_WORDS
+    marked = marked or lexicon.mentions(text, "complaint")
     return bool(guesses or place.units or marked or lexicon.map_point(text) or lexicon.short_map_link(text))
 
 
@@ -347,8 +350,10 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
         return advance(talk, form.skip_all(draft))
     if draft.asked in OPTIONAL and meanings & {"skip_photo", "no", "unsure", "enough"}:
         return _skip(talk, draft, draft.asked)
-    if draft.asked == "photo" and talk.world.lexicon.mentions(text, "cannot_photo"):
-        return _skip(talk, draft, "photo")
+    if draft.asked in OPTIONAL and _cannot_say(talk, draft, text):
+        return _skip(talk, draft, draft.asked)
+    if talk.world.lexicon.mentions(text, "asks_privacy") and not meanings:
+        return advance(talk, draft, secret=True)
     if (
         talk.world.lexicon.mentions(text, "asks_how")
         and talk.world.lexicon.sure(talk.world.lexicon.categories(text)) is None
@@ -376,6 +381,18 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
         # Who thanks, greets or asks how it stands believes that it was sent: it was not.
         return advance(talk, draft, unsent=True, thanks="thanks" in meanings)
     return None
+
+
+def _cannot_say(talk: Talk, draft: Draft, text: str) -> bool:
+    """ "Hỏi nhiều thế, không biết": no answer to the open question, in a sentence."""
+    lexicon = talk.world.lexicon
+    if draft.asked == "photo":
+        return lexicon.mentions(text, "cannot_photo")
+    if any(letter.isdigit() for letter in text) or not lexicon.mentions(text, "unsure"):
+        return False
+    if draft.asked == "hours":
+        return not lexicon.mentions(text, "hour_words")
+    return not lexicon.place(text).landmark
 
 
 # Places and photos -------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from bot.core.events import Unsupported
 from bot.core.report import REOPEN_MS, Report
 from bot.core.session import COMPLAINT_FOR_MS
 from bot.core.text import fold, phone_in, without_phones
-from bot.handlers import adding, duty, hand_on, join, judge, lookup, report, start, urgent
+from bot.handlers import adding, asides, duty, hand_on, join, judge, lookup, report, start, urgent
 from bot.handlers.talk import Decision, Talk
 
 # A code with so many other words tells something; with fewer it asks.
@@ -102,10 +102,11 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return adding.call_back(talk, phone_in(text))
     if _adds(talk, text):
         return adding.add_words(talk, talk.facts.mine[0], text)
-    if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
-        return lookup.mine(talk)
     if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"} or report.says_send(talk, text):
         return start.nod(talk, thanks="thanks" in meanings)
+    said_beside = asides.aside(talk, text)
+    if said_beside is not None:
+        return said_beside
     if report.tells_something(talk, text):
         return report.words(talk, text)
     if lexicon.mentions(text, "thanks"):
@@ -114,7 +115,7 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return adding.add_words(talk, found, text)
     if lexicon.mentions(text, "greeting"):
         return start.greet(talk)
-    if lexicon.mentions(text, "report"):
+    if lexicon.mentions(text, "wants_report"):
         return report.begin(talk)
     return start.help_(talk) if lexicon.mentions(text, "asks_how") else start.off_topic(talk, text)
 
@@ -198,7 +199,9 @@ def _judged_in_words(talk: Talk, text: str) -> Decision | None:
         return judge.judge(about, "good")
     same = _same_matter(talk, closed[0], text)
     if lexicon.mentions(text, "good") and same:
-        return judge.judge(about, "good")
+        # "Mới dọn được ít thôi" has a good word in it, too: in doubt it is asked what is missing.
+        doubted = lexicon.mentions_beside(text, "doubts", "good")
+        return judge.judge(about, "bad" if doubted else "good")
     if lexicon.mentions(text, "bad") and same:
         return judge.complain(about, closed[0], text, None)
     return None

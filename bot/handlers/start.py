@@ -44,11 +44,27 @@ def stop(talk: Talk) -> Decision:
     return talk.stay(talk.answer("resident/stop"))
 
 
+def on(talk: Talk) -> Decision:
+    """News of one's own reports comes anyhow."""
+    return talk.stay(talk.answer("resident/on"))
+
+
+def calendar(talk: Talk) -> Decision:
+    """When is cleaned and collected: who knows it, and where a missed collection is told."""
+    return talk.stay(talk.answer("resident/calendar"))
+
+
+def insulted(talk: Talk) -> Decision:
+    """Whoever scolds has mostly waited: no word about the words."""
+    waiting = [report.code for report in talk.facts.mine if report.is_open]
+    return talk.stay(talk.answer("resident/insulted", code=waiting[0] if waiting else ""))
+
+
 def off_topic(talk: Talk, text: str) -> Decision:
     """Most of these are questions about procedures; members are reminded how to answer an alert."""
     if talk.facts.me.roles:
         return talk.stay(talk.answer("duty/help"))
-    procedure = talk.world.lexicon.mentions(text, "procedure")
+    procedure = any(talk.world.lexicon.mentions(text, kind) for kind in ("procedure", "asks_procedure"))
     return talk.stay(talk.answer("resident/off_topic", procedure=procedure))
 
 

@@ -1,0 +1,82 @@
+"""What is no report: how it stands, who sees it, when is collected, stopping, scolding; kindly answered."""
+
+from bot.core.report import Report
+from bot.handlers import adding, lookup, report, start
+from bot.handlers.talk import Decision, Talk
+
+STATUS_WORDS = 8
+
+
+def aside(talk: Talk, text: str) -> Decision | None:
+    """The answer to words that tell no matter; None: they may tell one."""
+    lexicon = talk.world.lexicon
+    if _glad(talk, text):
+        return start.nod(talk, thanks=True)
+    guesses = lexicon.categories(text)
+    if lexicon.about_official(text) or (guesses and lexicon.place(text).units):
+        return None
+    if lexicon.mentions(text, "asks_procedure"):
+        return start.off_topic(talk, text)
+    if lexicon.sure(guesses) is not None:
+        return None
+    return _asked(talk, text) or _of_own(talk, text) or _scolding(talk, text)
+
+
+def _glad(talk: Talk, text: str) -> bool:
+    """ "Đã sửa đèn rồi, cảm ơn xã": no lamp is out."""
+    lexicon = talk.world.lexicon
+    if any(report.is_open for report in talk.facts.mine) or lexicon.mentions_beside(
+        text, "doubts", "finished"
+    ):
+        return False
+    thanked = lexicon.mentions(text, "thanks") and lexicon.mentions_beside(text, "finished", "not_report")
+    return thanked or lexicon.mentions_beside(text, "glad", "not_report")
+
+
+def _asked(talk: Talk, text: str) -> Decision | None:
+    mentions = talk.world.lexicon.mentions
+    if mentions(text, "asks_stop"):
+        return start.stop(talk)
+    if mentions(text, "turns_on"):
+        return start.on(talk)
+    if mentions(text, "asks_privacy"):
+        return start.privacy(talk)
+    if mentions(text, "asks_calendar") or "calendar" in talk.world.lexicon.meanings(text):
+        return start.calendar(talk)
+    if mentions(text, "procedure") or mentions(text, "chatter"):
+        return start.off_topic(talk, text)
+    if mentions(text, "asks_how"):
+        return start.help_(talk)
+    return None
+
+
+def _of_own(talk: Talk, text: str) -> Decision | None:
+    """About what the person reported before."""
+    mentions = talk.world.lexicon.mentions
+    waiting = next((one for one in talk.facts.mine if one.is_open), None)
+    if mentions(text, "asks_mine"):
+        return lookup.mine(talk)
+    if waiting is None:
+        # Who asks how it stands and never reported here hears just that.
+        alone = len(text.split()) <= STATUS_WORDS and not report.tells_something(talk, text)
+        return lookup.mine(talk) if alone and mentions(text, "asks_status") else None
+    if mentions(text, "withdraws"):
+        return report.cancel(talk)
+    if mentions(text, "asks_status"):
+        return lookup.mine(talk)
+    # Whoever deals with it reads that it is well, and closes it.
+    return adding.add_words(talk, waiting, text) if _is_well(talk, waiting, text) else None
+
+
+def _is_well(talk: Talk, waiting: Report, text: str) -> bool:
+    lexicon = talk.world.lexicon
+    well = lexicon.mentions(text, "good") or lexicon.mentions(text, "finished")
+    units = lexicon.place(text).units
+    return well and not lexicon.mentions(text, "but") and (not units or waiting.unit in units)
+
+
+def _scolding(talk: Talk, text: str) -> Decision | None:
+    lexicon = talk.world.lexicon
+    if lexicon.categories(text) or lexicon.place(text).units:
+        return None
+    return start.insulted(talk) if lexicon.mentions(text, "insult") else None

@@ -1,0 +1,104 @@
+"""What people type is understood at least as well as before, in the half worked with and in the other."""
+
+import pytest
+
+from bot.core.words import Lexicon
+from tests.understanding import COMMUNE, Score, alike, hear, judge, read, score, world
+
+# Reached scores, in percent right or asked about; they only go up.
+WORK_GOOD, HELD_GOOD = 97.0, 83.0
+WORK_RIGHT, HELD_RIGHT = 84.0, 65.0
+WORK_WRONG, HELD_WRONG = 0, 11
+
+
+@pytest.fixture(scope="module", params=["work", "held"])
+def half(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def reached(half: str) -> Score:
+    return score(read(half))
+
+
+def test_a_half_is_understood(half: str, reached: Score) -> None:
+    assert reached.good >= (WORK_GOOD if half == "work" else HELD_GOOD)
+    assert 100 * reached.right / reached.all >= (WORK_RIGHT if half == "work" else HELD_RIGHT)
+
+
+def test_nothing_is_guessed_wrongly_in_silence(half: str, reached: Score) -> None:
+    assert reached.wrong <= (WORK_WRONG if half == "work" else HELD_WRONG)
+
+
+def test_both_halves_are_read(half: str) -> None:
+    assert len(read(half)) > 350
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("sau nhà văn hoá", "nha van hoa", True),
+        ("cổng chợ", "cong cho thon 3", True),
+        ("đầu", "đầu cầu", False),
+        ("chân cầu", "đầu cầu", False),
+        ("", "đầu cầu", False),
+    ],
+)
+def test_landmarks_are_alike(one: str, other: str, same: bool) -> None:
+    assert alike(one, other) is same
+
+
+def test_a_silent_guess_is_seen() -> None:
+    """The scorer itself: a category that was not meant is wrong, whatever else is right."""
+    meant = next(one for one in read("work") if one.categories == ("litter",) and one.units)
+    heard = hear(meant, world())
+    assert judge(meant, heard) != "wrong"
+    other = type(meant)(meant.context, meant.text, meant.kind, ("noise",), meant.units, meant.landmark)
+    assert judge(other, heard) == "wrong"
+    chatter = type(meant)(meant.context, meant.text, "lạc đề")
+    assert judge(chatter, heard) == "wrong"
+
+
+LEXICON = Lexicon(COMMUNE)
+
+
+@pytest.mark.parametrize(
+    ("text", "danger", "phrase"),
+    [
+        ("cháy nhà thôn 3", "sure", "cháy nhà"),
+        ("chay nha roi", "sure", "cháy nhà"),
+        ("chay roi", "unsure", "cháy rồi"),
+        ("hôm qua có tai nạn ở cầu", "unsure", "tai nạn"),
+        ("đường xấu dễ gây tai nạn", None, ""),
+        ("toi chay xe om", None, ""),
+        ("đèn đường cháy bóng", None, ""),
+        ("không gấp, cháy nhà đã dập rồi", None, "cháy nhà"),
+    ],
+)
+def test_how_sure_danger_is(text: str, danger: str | None, phrase: str) -> None:
+    assert LEXICON.emergency(text) == danger
+    assert LEXICON.emergency_words(text) == phrase
+
+
+@pytest.mark.parametrize(
+    ("text", "about"),
+    [
+        ("trưởng thôn nhận hối lộ", True),
+        ("can bo dia chinh voi vinh dan", True),
+        ("trưởng thôn đòi tiền mới ký giấy", True),
+        ("đã báo trưởng thôn rồi mà chưa dọn", False),
+        ("rác gần nhà trưởng thôn", False),
+        ("nhờ bác trưởng thôn nhắc giúp", False),
+        ("rác ở cổng chợ", False),
+    ],
+)
+def test_what_is_about_an_official(text: str, about: bool) -> None:
+    assert LEXICON.about_official(text) is about
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("gọi 0912 345 678 nhé", "0912345678"), ("+84 912.345.678", "84912345678"), ("thôn 3", "")],
+)
+def test_the_telephone_number_in_it(text: str, number: str) -> None:
+    assert LEXICON.phone(text) == number
