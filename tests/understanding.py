@@ -169,15 +169,12 @@ def hear(utterance: Utterance, known: World) -> Heard:
         mine=(report,) if report is not None and wanted.mine else (),
     )
     decision = decide(incoming, session, facts, known)
-    return _heard(utterance, session, decision, known.lexicon)
+    return _heard(session, decision)
 
 
-def _heard(utterance: Utterance, session: Session, decision: Decision, lexicon: Lexicon) -> Heard:
+def _heard(session: Session, decision: Decision) -> Heard:
     said = {say.message: say.data for say in decision.effects if isinstance(say, Say) and say.to == HERE}
     draft = decision.session.draft
-    if lexicon.emergency(utterance.text) == "unsure":
-        # The question is asked by bot/handlers/urgent.py, beside whatever else is said.
-        said.setdefault("resident/maybe_emergency", {})
     got: object = next((data["got"] for data in said.values() if "got" in data), {})
     return Heard(
         before=session.draft,
@@ -186,9 +183,8 @@ def _heard(utterance: Utterance, session: Session, decision: Decision, lexicon: 
         filed=any(isinstance(effect, FileReport) for effect in decision.effects),
         steps=tuple(effect.action for effect in decision.effects if isinstance(effect, Change)),
         apart=len(decision.session.later) > len(session.later),
-        # Routing of these asks the lexicon alone.
-        official=lexicon.about_official(utterance.text),
-        phone=bool(lexicon.phone(utterance.text)),
+        official=draft is not None and draft.suspect,
+        phone="resident/number_alone" in said or "resident/number_kept" in said,
         got=got if isinstance(got, Mapping) else {},
     )
 

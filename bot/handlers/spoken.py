@@ -11,6 +11,7 @@ from bot.handlers.talk import Decision, Talk
 
 # A code with so many other words tells something; with fewer it asks.
 TELLING_WORDS = 3
+BESIDE_A_NUMBER = 4
 
 
 def words(talk: Talk, text: str) -> Decision:
@@ -98,7 +99,7 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return report.begin(talk)
     if "greeting" in meanings:
         return start.greet(talk)
-    if phone_in(text) and not fold(without_phones(text)):
+    if phone_in(text) and _hardly_more(talk, without_phones(text)):
         return adding.call_back(talk, phone_in(text))
     if _adds(talk, text):
         return adding.add_words(talk, talk.facts.mine[0], text)
@@ -118,6 +119,11 @@ def _plain_words(talk: Talk, text: str) -> Decision:
     if lexicon.mentions(text, "wants_report"):
         return report.begin(talk)
     return start.help_(talk) if lexicon.mentions(text, "asks_how") else start.off_topic(talk, text)
+
+
+def _hardly_more(talk: Talk, rest: str) -> bool:
+    """What stands around a number says no more than "call me"."""
+    return len(rest.split()) <= BESIDE_A_NUMBER and not report.tells_something(talk, rest)
 
 
 def _adds(talk: Talk, text: str) -> bool:
