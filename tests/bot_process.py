@@ -20,7 +20,7 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
 
 def awake_commune(folder: Path) -> Path:
-    """The commune without a night and without digests of floods: what runs by the real clock is told at once."""
+    """The commune without a night, floods and limits: what runs by the real clock is told at once."""
     text = (ROOT / "commune.toml").read_text(encoding="utf-8")
     for key in ("quiet_from", "quiet_to", "silent_from", "silent_to"):
         text = re.sub(rf'^{key} = ".*"$', f'{key} = "00:00"', text, flags=re.MULTILINE)

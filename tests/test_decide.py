@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
 from bot.config import load_commune
@@ -17,11 +17,13 @@ from bot.core.effects import (
     Bind,
     Change,
     Consent,
+    Dismiss,
     FileReport,
     Heard,
     Join,
     KeepPhoto,
     Lane,
+    MakeInvite,
     Say,
     ShowPhotos,
 )
@@ -45,8 +47,9 @@ from bot.core.events import (
     Unsupported,
     Words,
 )
-from bot.core.facts import Desk, Facts, Invite, Me, PhotoFact, Refusal, Role
+from bot.core.facts import Desk, Facts, Invite, Me, Member, Needs, PhotoFact, Refusal, Role
 from bot.core.form import next_slot
+from bot.core.invite import USUAL
 from bot.core.message import Button, Message
 from bot.core.report import NUMBERED, OUTCOMES, STATUSES, STEPS, Report
 from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, Closing, Draft, Session, dump, load
@@ -199,6 +202,7 @@ def drafts(draw: st.DrawFn, now: int) -> Draft:
         words=draw(_stories),
         hours=draw(st.sampled_from(["", "chiều tối zq5504"])),
         private=draw(st.booleans()),
+        behalf=draw(st.sampled_from([False, False, True])),
         skipped=draw(st.frozensets(st.sampled_from(["photo", "hours", "landmark"]))),
         nudged=draw(st.booleans()),
     )
@@ -243,6 +247,10 @@ def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: boo
         complaint=draw(st.sampled_from([None, *CODES])),
         complaint_at=at,
         wrong_codes=tuple([now] * draw(st.sampled_from([0, 9, 12]))),
+        choosing=draw(
+            st.sampled_from(["", "", "usual", "head", "members", "usual:school", "members:village"])
+        ),
+        choosing_at=at,
     )
 
 
@@ -293,6 +301,15 @@ PHRASES = (
     "/tim AP-26-00044",
     "tra cuu",
     "làm giấy khai sinh ở đâu",
+    "mời",
+    "moi thon 3",
+    "mời trưởng thôn 5",
+    "mời lãnh đạo xã",
+    "mời hội",
+    "thành viên",
+    "thanh vien thon 5",
+    "báo hộ",
+    "báo hộ bà Lan: rác ở cổng chợ thôn 3",
     "A1B2-C3D4",
     "a1b2c3d4",
     "0",
@@ -334,7 +351,37 @@ _own = st.one_of(
     st.just(Left()),
     st.builds(Moved, st.sampled_from(["phong-moi", ""])),
 )
-VERBS = ("take", "out", "bad", "look", "bind", "new", "mine", "privacy", "help")
+VERBS = (
+    "take",
+    "out",
+    "bad",
+    "look",
+    "bind",
+    "new",
+    "mine",
+    "privacy",
+    "help",
+    "behalf",
+    "mem",
+    "rm",
+    "rmy",
+    "inv",
+)
+MANAGING = (
+    *(
+        f"inv:{unit}:{role}"
+        for unit in ("thon-03", "thon-05", "cong-an", "ubnd")
+        for role in ("usual", "head", "lead")
+    ),
+    *(f"{verb}:{number}" for verb in ("rm", "rmy", "rm", "rmy") for number in range(1, 7)),
+    *(f"mem:{unit}:{start}" for unit in ("thon-05", "ubnd") for start in (0, 4, 99)),
+    *(
+        f"uk:{want}:{group}:{start}"
+        for want in ("usual", "head", "members", "")
+        for group in ("school", "body", "x")
+        for start in (0, 8)
+    ),
+)
 FORM = (
     "f",
     "c",
@@ -378,6 +425,7 @@ _on_duty = st.builds(
         st.builds("out:{}:{}".format, st.sampled_from(CODES), st.sampled_from([*OUTCOMES, "photo", ""])),
     ),
 )
+_managing = st.builds(Pressed, st.sampled_from(MANAGING))
 _foreign = st.builds(
     Pressed,
     st.one_of(
@@ -436,6 +484,7 @@ def events(draw: st.DrawFn, session: Session, offered: tuple[Button, ...]) -> Ev
         (2, _photos),
         (2, _fetched(session)),
         (1, _foreign),
+        (2, _managing),
         (1, _places),
         (1, st.builds(Edited, _text)),
         (1, _unsupported),
@@ -533,6 +582,26 @@ def facts_for(
         invite=draw(st.none() | usable) if need.invite is not None else None,
         unheard=draw(some) if need.unheard else (),
         refusal=refusal,
+        members=draw(_members(need, me)),
+    )
+
+
+@st.composite
+def _members(draw: st.DrawFn, need: Needs, me: Me) -> tuple[Member, ...]:
+    """Who belongs to the units that were asked for; the sender's own roles are among them."""
+    units = set(need.members_of) & set(COMMUNE.units)
+    if need.my_members:
+        units |= {role.unit for role in me.roles if role.role == "head"}
+    if need.member is not None:
+        units |= {draw(st.sampled_from(["thon-03", "thon-05", "cong-an", "ubnd"]))}
+    found = [(me.person, role.unit, role.role, role.name) for role in me.roles if role.unit in units]
+    for unit in sorted(units):
+        for number in range(draw(st.sampled_from([0, 1, 3, 5, 20]))):
+            name = draw(st.sampled_from(["Bác Tư", "Cô Lan | Gỡ", "n" * 60, "Anh\nGỡ 1. X | rm:9"]))
+            found.append((f"paper:m{number}", unit, draw(st.sampled_from(_roles)), name))
+    return tuple(
+        Member(at, person, unit, role, name, _now() - at, chats=(("paper", person.removeprefix("paper:")),))
+        for at, (person, unit, role, name) in enumerate(found, 1)
     )
 
 
@@ -899,6 +968,33 @@ def takes_no_reports_in_a_group(step: Step) -> None:
         assert any(say.to == step.here for say, _ in step.said)
 
 
+def lets_only_heads_and_the_office_manage_members(step: Step) -> None:
+    """An invite or a removal is the doing of the unit's head or of the office, in private."""
+    done = [e for e in step.decision.effects if isinstance(e, MakeInvite | Dismiss)]
+    if not done:
+        return
+    assert len(done) == 1
+    assert not step.here.group
+    office = any(role.role == "office" for role in step.facts.me.of(COMMUNE.office))
+    heads = any(role.role == "head" for role in step.facts.me.of(done[0].unit))
+    assert office or heads
+    if isinstance(done[0], MakeInvite):
+        unit, role = COMMUNE.units[done[0].unit], done[0].role
+        assert role == USUAL[unit.kind] or office
+        assert role in (USUAL[unit.kind], "head") or (role == "lead" and unit.id == COMMUNE.office)
+        assert [say.message for say, _ in step.said if say.fresh] == ["join/invited", "join/invitation"]
+        assert all(say.to == step.here for say, _ in step.said if say.fresh)
+    else:
+        assert step.verb == "rmy"
+        assert any((m.person, m.unit) == (done[0].person, done[0].unit) for m in step.facts.members)
+
+
+def tells_for_another_only_as_a_member(step: Step) -> None:
+    if step.filed is not None and step.filed.values["behalf"]:
+        assert step.facts.me.roles
+        assert step.filed.draft.behalf
+
+
 RULES: tuple[Callable[[Step], None], ...] = (
     is_a_decision_that_survives_a_restart,
     answers_whoever_speaks,
@@ -913,6 +1009,8 @@ RULES: tuple[Callable[[Step], None], ...] = (
     keeps_order_matters_from_the_village,
     never_names_the_reporter_to_a_desk,
     takes_no_reports_in_a_group,
+    lets_only_heads_and_the_office_manage_members,
+    tells_for_another_only_as_a_member,
 )
 slow_is_fine = settings(
     deadline=None,
@@ -982,6 +1080,28 @@ def test_dealing_with_any_report_keeps_the_rules(
     decision = decide(incoming, session, facts, WORLD)
     for rule in RULES:
         rule(Step(incoming, session, facts, town, decision, _spoken(decision)))
+
+
+@pytest.mark.parametrize("role", [*_roles, "nobody"])
+@settings(slow_is_fine, max_examples=60)
+@given(data=st.data(), town=towns)
+def test_managing_members_keeps_the_rules(data: st.DataObject, town: Town, role: str) -> None:
+    """Every role or none, by every press and word that invites, lists or removes."""
+    unit = data.draw(st.sampled_from(["thon-05", "ubnd"]))
+    me = Me(f"paper:{ACCOUNTS[0]}", None, (Role(unit, role, "Bác Tư"),) if role in _roles else ())
+    words = ("mời", "moi thon 5", "mời trưởng thôn 5", "thành viên", "5", "uỷ ban xã", "thôi")
+    event = data.draw(
+        st.builds(Pressed, st.sampled_from(MANAGING)) | st.builds(Words, st.sampled_from(words))
+    )
+    session = data.draw(sessions(_now(), ACCOUNTS[:1], group=False))
+    incoming = Incoming(1, START, Address("paper", ACCOUNTS[0]), ACCOUNTS[0], event)
+    need = needs(incoming, session, WORLD)
+    facts = Facts(START, me, desks=town.desks, members=data.draw(_members(need, me)))
+    decision = decide(incoming, session, facts, WORLD)
+    step = Step(incoming, session, facts, town, decision, _spoken(decision))
+    for rule in RULES:
+        rule(step)
+    target(float(any(isinstance(e, MakeInvite | Dismiss) for e in decision.effects)))
 
 
 # What a single rule cannot see -----------------------------------------------------------------------

@@ -68,8 +68,14 @@ def send(talk: Talk, draft: Draft, ask_missing: Callable[[Talk, Draft], Decision
     ack, fix = when.ack_by(here, field), when.fix_by(here, field, commune)
     ears, fallback = ears_of(talk, desk)
     wanted, desk = desk, (commune.office if fallback and ears else desk)
-    values = {"mark": talk.world.lexicon.place_key(draft.landmark), "due_at": when.ms(ack), "due_step": ACK}
+    values: dict[str, Any] = {
+        "mark": talk.world.lexicon.place_key(draft.landmark),
+        "due_at": when.ms(ack),
+        "due_step": ACK,
+    }
     filed = FileReport(draft, category.field, desk, when.ms(ack), when.ms(fix), bool(ears), values)
+    # A member's report for another is none of their own; who is no member any more tells their own.
+    values["behalf"] = draft.behalf and bool(talk.facts.me.roles)
     effects: list[Effect] = [filed]
     if talk.facts.me.consent != commune.policy_version:
         effects.insert(0, Consent(commune.policy_version))

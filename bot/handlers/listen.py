@@ -27,6 +27,10 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
     """The draft with whatever the words give."""
     got: Heard = {}
     draft = _take_privacy(talk, draft, text, got)
+    if for_another(talk, text):
+        got["behalf"] = True
+        # Who it is for is nobody's business: what follows is the story.
+        draft, text = replace(draft, behalf=True), text.partition(":")[2].strip() or text
     if draft.asked == "hours" and _tells_hours(talk, text):
         return replace(draft, hours=clip(text, HOURS_MAX)), {**got, "hours": True}
     if draft.asked == "words":
@@ -37,6 +41,13 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
     if _is_story(talk, draft, text):
         draft = form.put_words(draft, text)
     return draft, got
+
+
+def for_another(talk: Talk, text: str) -> bool:
+    """Whether a member says that this is told for somebody else."""
+    lexicon = talk.world.lexicon
+    own = not talk.facts.me.roles or lexicon.begins(text, "not_behalf")
+    return not own and lexicon.begins(text, "behalf")
 
 
 def _after_correction(text: str) -> str:

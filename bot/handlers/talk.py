@@ -124,6 +124,7 @@ def draft_words(draft: Draft, commune: Commune) -> dict[str, Any]:
         "words": draft.words,
         "hours": draft.hours,
         "private": draft.private,
+        "behalf": draft.behalf,
     }
 
 
@@ -143,6 +144,7 @@ _HEARD: dict[str, Any] = {
     "next": "",
     "secret": False,
     "kept": False,
+    "behalf": False,
 }
 
 
