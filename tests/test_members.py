@@ -231,7 +231,10 @@ def test_only_a_member_tells_for_another() -> None:
     assert not own.behalf
     told = decided(Words(text), MONITOR5).session.draft
     assert told is not None
-    assert "Lan" not in told.words
+    assert told.words == "rác đổ trộm ở cổng chợ thôn 3"
+    linked = decided(Words("báo hộ https://maps.google.com/?q=20.98139,106.38851"), MONITOR5).session.draft
+    assert linked is not None
+    assert (linked.behalf, linked.unit) == (True, "thon-03")
 
 
 def test_a_need_is_known_before_it_is_decided() -> None:

@@ -13,6 +13,7 @@ from bot.handlers.talk import Talk
 ANSWER_WORDS = 8
 HOURS_MAX = 200
 MARK_WORDS = 4
+WHOM_WORDS = 8
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
 # While these stand open, a clear word about the matter or the place corrects what was understood before.
 CORRECTING = ("summary", "edit")
@@ -29,8 +30,7 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
     draft = _take_privacy(talk, draft, text, got)
     if for_another(talk, text):
         got["behalf"] = True
-        # Who it is for is nobody's business: what follows is the story.
-        draft, text = replace(draft, behalf=True), text.partition(":")[2].strip() or text
+        draft, text = replace(draft, behalf=True), _after_whom(text)
     if draft.asked == "hours" and _tells_hours(talk, text):
         return replace(draft, hours=clip(text, HOURS_MAX)), {**got, "hours": True}
     if draft.asked == "words":
@@ -48,6 +48,12 @@ def for_another(talk: Talk, text: str) -> bool:
     lexicon = talk.world.lexicon
     own = not talk.facts.me.roles or lexicon.begins(text, "not_behalf")
     return not own and lexicon.begins(text, "behalf")
+
+
+def _after_whom(text: str) -> str:
+    """Who it is told for is nobody's business: what follows the colon is the story."""
+    whom, _, story = text.partition(": ")
+    return story.strip() if story.strip() and len(whom.split()) <= WHOM_WORDS else text
 
 
 def _after_correction(text: str) -> str:
