@@ -34,10 +34,11 @@ BOT: Json = {"id": 7000000001, "is_bot": True, "first_name": "Stand-in", "userna
 GROUP_WINDOW = 60.0
 CHAT_BURST = 3
 FLUSH_EVERY = 0.05
-# https://core.telegram.org/bots/api#sendmessage, #sendphoto, #inlinekeyboardbutton
+# https://core.telegram.org/bots/api#sendmessage, #sendphoto, #sendvoice, #inlinekeyboardbutton
 TEXT_LONGEST = 4096
 CAPTION_LONGEST = 1024
 ACTION_LONGEST = 64
+SENDS = ("sendmessage", "sendphoto", "sendvoice", "sendaudio")
 
 
 @dataclass
@@ -150,6 +151,8 @@ class Platform:
             "getme": lambda _: _ok(BOT),
             "sendmessage": self.send_message,
             "sendphoto": self.send_photo,
+            "sendvoice": lambda arguments: self.send_sound("voice", arguments),
+            "sendaudio": lambda arguments: self.send_sound("audio", arguments),
             "answercallbackquery": lambda _: _ok(True),
             "editmessagereplymarkup": lambda _: _ok(True),
             "getfile": self.get_file,
@@ -174,6 +177,15 @@ class Platform:
             return _no(400, "Bad Request: message caption is too long")
         photo = {"file_id": "sent", "file_unique_id": "sent", "width": 90, "height": 90, "file_size": 1}
         return self._sent(arguments, {"caption": caption, "photo": [photo]})
+
+    def send_sound(self, kind: str, arguments: Json) -> bytes:
+        caption = str(arguments.get("caption") or "")
+        if not arguments.get(kind):
+            return _no(400, f"Bad Request: there is no {kind} in the request")
+        if _units(caption) > CAPTION_LONGEST:
+            return _no(400, "Bad Request: message caption is too long")
+        sound = {"file_id": "sent", "file_unique_id": "sent", "duration": 1, "file_size": 1}
+        return self._sent(arguments, {"caption": caption, kind: sound})
 
     def _sent(self, arguments: Json, content: Json) -> bytes:
         chat = arguments.get("chat_id")
@@ -241,7 +253,7 @@ class Platform:
         """While a flood lasts every call of the bot is refused: https://core.telegram.org/bots/faq"""
         if now < self.flood_until:
             self.counts["early"] += 1
-        elif method in ("sendmessage", "sendphoto"):
+        elif method in SENDS:
             missing = self.rates.wait(chat, now)
             if missing:
                 self.flood_until = now + ceil(missing)

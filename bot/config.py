@@ -112,6 +112,7 @@ class _Rules(_Table):
     reports_hour: Annotated[int, Limit(gt=0)] = USUAL.reports_hour
     reports_day: Annotated[int, Limit(gt=0)] = USUAL.reports_day
     alerts_minute: Annotated[int, Limit(gt=0)] = USUAL.alerts_minute
+    same_days: Annotated[int, Limit(ge=0, le=90)] = USUAL.same_days
 
 
 class _Policy(_Table):

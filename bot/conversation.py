@@ -244,7 +244,8 @@ class Conversation:
                 spoken.append(Spoken(effect, rendered[key]))
             elif isinstance(effect, ShowPhotos):
                 shown = effect.code or code
-                captions[effect.message] = self._messages.render(effect.message, {"code": shown})
+                data = {**effect.data, "code": shown}
+                captions[effect.message] = self._messages.render(effect.message, data)
         return Done(incoming, person, decision.effects, tuple(spoken), captions, code, invite)
 
 

@@ -302,7 +302,7 @@ class Delivery:
         try:
             photo = await self._files.get(row.photo) if row.photo is not None else None
         except FileNotFoundError:
-            return Refused("rejected", "the photo is not in the store")
+            return Refused("rejected", "the file is not in the store")
         except OSError as error:
             return Failed(type(error).__name__, delivered_maybe=False)
         return await self._channel.send(Address(row.channel, row.chat, row.grouped), message, photo, row.id)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.commune import LEAD, Point
+from bot.core.effects import VOICE
 from bot.core.events import Address, Incoming, Left
 from bot.core.facts import (
     Count,
@@ -42,7 +43,7 @@ NEAR_SHOWN = 20
 RECURS_MS = 90 * DAY_MS
 # Of 256 bits: copies of one picture, saved again or smaller, differ in fewer.
 ALIKE_BITS = 20
-_COLUMNS = [f.name for f in fields(Report) if f.name not in ("photos", "followers")]
+_COLUMNS = [f.name for f in fields(Report) if f.name not in ("photos", "voices", "followers")]
 
 
 async def gather(
@@ -106,12 +107,18 @@ async def _one(
         values["photo"] = await _photo(conn, need.photo)
     if need.outbox is not None:
         values["refusal"] = await _refusal(conn, need.outbox)
+    if need.answered is not None:
+        here = incoming.address
+        values["answered"] = await outbox.name_of(conn, here.channel, here.chat, need.answered)
     report = await _report(conn, incoming, need, values)
     if report is not None:
         values["report"] = report
     if need.mine:
         rows = await reports.of_person(conn, me.person, MINE_SHOWN)
         values["mine"] = await _as_reports(conn, rows)
+    if need.followed:
+        rows = await reports.followed_by(conn, me.person, MINE_SHOWN)
+        values["followed"] = await _as_reports(conn, rows)
     if need.open_here:
         desks = {room} if room is not None else {role.unit for role in me.roles}
         rows = await reports.open_at(conn, desks, OPEN_SHOWN) if desks else []
@@ -186,7 +193,8 @@ async def _as_reports(conn: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> tup
     return tuple(
         Report(
             **{name: row._mapping[name] for name in _COLUMNS},
-            photos=counts.get(row.id, 0),
+            photos=counts.get((row.id, "before"), 0),
+            voices=counts.get((row.id, VOICE), 0),
             followers=tuple(following.get(row.id, ())),
         )
         for row in rows
@@ -232,7 +240,9 @@ async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
     return (
         None
         if found is None
-        else PhotoFact(found.id, found.purpose, found.report, found.state == PhotoState.READY)
+        else PhotoFact(
+            found.id, found.purpose, found.report, found.state == PhotoState.READY, found.received_at
+        )
     )
 
 

@@ -1,18 +1,22 @@
-"""The loop that brings in what a message pointed to: photos, cleaned and stored, and shortened map links."""
+"""The loop that brings in what a message pointed to: photos, voice messages and short map links."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import voices
 from bot.channels.base import Channel, FileTrouble
 from bot.clock import Clock
 from bot.core.commune import Point
+from bot.core.effects import VOICE
 from bot.core.events import Address, FileRef, LinkReady, PhotoReady
 from bot.inbox import own_arrival
 from bot.photos import Clean, PhotoTrouble
+from bot.voices import VoiceTrouble
 from storage import inbox, photos
 from storage.database import Database
 from storage.files import Files
@@ -39,6 +43,15 @@ class Cleaner(Protocol):
 
 
 Follow = Callable[[str], Awaitable[Point | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is worth storing: the bytes, their file's ending, and what a photo told about itself."""
+
+    ending: str
+    data: bytes
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 class Fetching:
@@ -100,7 +113,7 @@ class Fetching:
 
     async def _photo(self, photo: Waiting) -> None:
         try:
-            clean = await self._clean(photo)
+            kept = await self._fetch(photo)
         except FileTrouble as trouble:
             if not trouble.final and self._clock.ms() - photo.received_at < GIVE_UP_MS:
                 wait = min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** min(photo.tries - 1, 12))
@@ -111,29 +124,30 @@ class Fetching:
             # The store or the worker is away, which is not the photo's fault.
             log.error("photo not kept", action="photo_later", row=photo.id, kind=type(error).__name__)
             await self._db.write(lambda c: photos.retry_at(c, photo.id, self._clock.ms() + BACKOFF_FIRST_MS))
-        except PhotoTrouble as trouble:
+        except (PhotoTrouble, VoiceTrouble) as trouble:
             await self._finish(photo, PhotoReady(photo.id, trouble.problem), {"state": PhotoState.BAD})
         else:
-            await self._keep(photo, clean)
+            await self._keep(photo, kept)
 
-    async def _clean(self, photo: Waiting) -> Clean:
-        if photo.size is not None and photo.size > SIZE_MAX:
+    async def _fetch(self, photo: Waiting) -> _Kept:
+        voice = photo.kind == VOICE
+        limit = voices.MAX_BYTES if voice else SIZE_MAX
+        if photo.size is not None and photo.size > limit:
             raise FileTrouble("too_big", final=True)
         ref = FileRef(photo.file, photo.size, photo.as_file)
-        data = await self._channels[photo.channel].download(ref, SIZE_MAX)
-        return await self._studio.clean(data)
+        data = await self._channels[photo.channel].download(ref, limit)
+        if voice:
+            return _Kept(voices.checked(data), data)
+        clean = await self._studio.clean(data)
+        told = {"fingerprint": clean.fingerprint, "lat": clean.lat, "lon": clean.lon}
+        return _Kept("jpg", clean.jpeg, told)
 
-    async def _keep(self, photo: Waiting, clean: Clean) -> None:
-        stored = f"reports/{photo.id}.jpg"
-        await self._files.put(stored, clean.jpeg)
-        values = {
-            "state": PhotoState.READY,
-            "stored": stored,
-            "fingerprint": clean.fingerprint,
-            "lat": clean.lat,
-            "lon": clean.lon,
-        }
-        await self._finish(photo, PhotoReady(photo.id, None, clean.lat, clean.lon), values)
+    async def _keep(self, photo: Waiting, kept: _Kept) -> None:
+        stored = f"reports/{photo.id}.{kept.ending}"
+        await self._files.put(stored, kept.data)
+        values = {"state": PhotoState.READY, "stored": stored} | kept.told
+        event = PhotoReady(photo.id, None, kept.told.get("lat"), kept.told.get("lon"))
+        await self._finish(photo, event, values)
 
     async def _finish(self, photo: Waiting, event: PhotoReady, values: dict[str, Any]) -> None:
         """What became of the photo, and the event that says so, in one transaction."""

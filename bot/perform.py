@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core import when
 from bot.core.effects import (
+    VOICE,
     AttachPhotos,
     Bind,
     Burn,
@@ -43,7 +44,7 @@ from storage.tables import OutboxState, PhotoState
 
 FLOOD_MS = 60_000
 # What a digest can say instead: other alerts, an emergency above all, always go alone.
-DIGESTED = ("duty/alert", "duty/photo")
+DIGESTED = ("duty/alert", "duty/photo", "duty/voice")
 # The photos of what a digest told come after it, when the room has had a moment.
 PHOTOS_WAIT_MS = 60_000
 
@@ -173,6 +174,8 @@ async def _file_reports(conn: AsyncConnection, done: Sequence[Done], batch: _Bat
     for one, effect in filing:
         if effect.draft.photos:
             await photos.attach(conn, effect.draft.photos, batch.ids[str(one.code)])
+        if effect.draft.voices:
+            await photos.attach(conn, effect.draft.voices, batch.ids[str(one.code)], VOICE)
 
 
 def _report_row(one: Done, filed: FileReport, now: int) -> dict[str, Any]:
@@ -279,6 +282,7 @@ def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
         "file": kept.file.id,
         "as_file": kept.file.as_file,
         "size": kept.file.size,
+        "kind": kept.kind,
         "purpose": kept.purpose,
         "report": kept.report,
         "state": PhotoState.WAITING,

@@ -156,6 +156,13 @@ async def find(conn: AsyncConnection, row: int) -> Row | None:
     return (await conn.execute(sa.select(outbox).where(outbox.c.id == row))).first()
 
 
+async def name_of(conn: AsyncConnection, channel: str, chat: str, platform_id: str) -> str:
+    """The template of a message that was about a report, by the platform's own id; empty when it was not."""
+    said = sa.and_(outbox.c.channel == channel, outbox.c.chat == chat, outbox.c.platform_id == platform_id)
+    query = sa.select(outbox.c.message).where(said, outbox.c.report.is_not(None)).limit(1)
+    return (await conn.execute(query)).scalar() or ""
+
+
 async def move_chat(conn: AsyncConnection, channel: str, old: str, new: str) -> None:
     where = sa.and_(outbox.c.channel == channel, outbox.c.chat == old, outbox.c.state == DUE)
     await conn.execute(sa.update(outbox).where(where).values(chat=new))

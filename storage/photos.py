@@ -1,4 +1,4 @@
-"""Photos and map links that wait to be fetched, and what became of them."""
+"""Photos, voice messages and map links that wait to be fetched, and what became of them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ class Waiting:
     file: str
     as_file: bool
     size: int | None
+    kind: str
     tries: int
     received_at: int
 
@@ -36,6 +37,10 @@ class Photo:
     report: int | None
     state: int
     stored: str | None
+    received_at: int
+
+
+_PHOTO = tuple(photos.c[name] for name in Photo.__dataclass_fields__)
 
 
 async def keep(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -68,6 +73,7 @@ async def waiting(conn: AsyncConnection, now: int, lease: int, limit: int) -> li
         photos.c.file,
         photos.c.as_file,
         photos.c.size,
+        photos.c.kind,
         photos.c.tries,
         photos.c.received_at,
     )
@@ -98,24 +104,25 @@ async def next_due(conn: AsyncConnection) -> int | None:
 
 
 async def find(conn: AsyncConnection, photo: int) -> Photo | None:
-    query = sa.select(photos.c.id, photos.c.purpose, photos.c.report, photos.c.state, photos.c.stored)
+    query = sa.select(*_PHOTO)
     row = (await conn.execute(query.where(photos.c.id == photo))).first()
     return None if row is None else Photo(*row)
 
 
 async def of_report(conn: AsyncConnection, report: int, purpose: str) -> list[Photo]:
     """All photos of a report with that purpose, in the order they came."""
-    query = sa.select(photos.c.id, photos.c.purpose, photos.c.report, photos.c.state, photos.c.stored)
+    query = sa.select(*_PHOTO)
     where = sa.and_(photos.c.report == report, photos.c.purpose == purpose)
     return [Photo(*row) for row in await conn.execute(query.where(where).order_by(photos.c.id))]
 
 
-async def counts_of(conn: AsyncConnection, reports: Collection[int]) -> dict[int, int]:
-    """How many usable or still expected photos the reporter gave, by report; none: not in it."""
-    query = sa.select(photos.c.report, sa.func.count()).where(
-        photos.c.report.in_(reports), photos.c.purpose == "before", photos.c.state != PhotoState.BAD
+async def counts_of(conn: AsyncConnection, reports: Collection[int]) -> dict[tuple[int, str], int]:
+    """How many usable or still expected files a report has, by report and purpose; none: not in it."""
+    query = sa.select(photos.c.report, photos.c.purpose, sa.func.count()).where(
+        photos.c.report.in_(reports), photos.c.state != PhotoState.BAD
     )
-    return {row[0]: row[1] for row in await conn.execute(query.group_by(photos.c.report))}
+    rows = await conn.execute(query.group_by(photos.c.report, photos.c.purpose))
+    return {(row[0], row[1]): row[2] for row in rows}
 
 
 async def prints_of(conn: AsyncConnection, ids: Collection[int]) -> list[str]:

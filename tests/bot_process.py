@@ -25,6 +25,7 @@ def awake_commune(folder: Path) -> Path:
     for key in ("quiet_from", "quiet_to", "silent_from", "silent_to"):
         text = re.sub(rf'^{key} = ".*"$', f'{key} = "00:00"', text, flags=re.MULTILINE)
     text = re.sub(r"^alerts_minute = \d+$", "alerts_minute = 1000000", text, flags=re.MULTILINE)
+    text = re.sub(r"^same_days = \d+$", "same_days = 0", text, flags=re.MULTILINE)
     text = re.sub(r"^reports_(hour|day) = \d+$", r"reports_\1 = 1000000", text, flags=re.MULTILINE)
     path = folder / "commune.toml"
     path.write_text(text, encoding="utf-8")

@@ -8,7 +8,18 @@ from bench.standin_telegram import BOT, Fault, Json, Rates, serve
 from bench.standin_telegram import Platform as StandIn
 from bot.channels.base import Channel
 from bot.channels.telegram import Telegram
-from bot.core.events import Edited, Entered, Event, Left, PhotoSent, PlaceSent, Pressed, Unsupported, Words
+from bot.core.events import (
+    Edited,
+    Entered,
+    Event,
+    Left,
+    PhotoSent,
+    PlaceSent,
+    Pressed,
+    Unsupported,
+    VoiceSent,
+    Words,
+)
 from bot.core.message import Button
 from tests.platforms import Deed, Said, Strange, Take, World
 
@@ -19,8 +30,9 @@ KICKED = "Forbidden: bot was kicked from the supergroup chat"
 FIRST_PERSON = 5_501_000_001
 FIRST_ROOM = 1_001_987_000_001
 SIZES = ((90, 67), (1280, 960), (320, 240))
+# Where a method carries what people get to see or hear.
+CARRIED = {"sendphoto": "photo", "sendvoice": "voice", "sendaudio": "audio"}
 OTHERS: dict[str, Json] = {
-    "voice": {"voice": {"duration": 7, "mime_type": "audio/ogg"}},
     "video": {"video": {"width": 640, "height": 360, "duration": 5, "mime_type": "video/mp4"}},
     "sticker": {"sticker": {"type": "regular", "width": 512, "height": 512, "is_animated": False}},
     "contact": {"contact": {"phone_number": "+84000000000", "first_name": "A"}},
@@ -118,16 +130,16 @@ class OnTelegram:
     # What comes out ------------------------------------------------------------------------------
 
     def _seen(self, method: str, arguments: Json) -> Said:
-        photo = method == "sendphoto"
-        if photo and not arguments["photo"]:
-            raise Strange("an empty photo")
+        photo, voice = method == "sendphoto", method in ("sendvoice", "sendaudio")
+        if not arguments.get(CARRIED.get(method, "text")):
+            raise Strange("an empty message")
         chat = str(arguments["chat_id"])
         if chat not in self._names:
             raise Strange(f"no such chat: {chat}")
         rows = (arguments.get("reply_markup") or {}).get("inline_keyboard", ())
         buttons = [Button(key["text"], key["callback_data"]) for row in rows for key in row]
-        text = arguments.get("caption", "") if photo else arguments["text"]
-        return Said(self._names[chat], text, tuple(buttons), photo, str(arguments["message_id"]))
+        text = arguments.get("caption", "") if photo or voice else arguments["text"]
+        return Said(self._names[chat], text, tuple(buttons), photo, str(arguments["message_id"]), voice)
 
     # What goes in --------------------------------------------------------------------------------
 
@@ -157,6 +169,8 @@ class OnTelegram:
                 return found if kind != "contact" else OTHERS[kind]
             case PhotoSent():
                 return self._photo(what, data)
+            case VoiceSent():
+                return self._voice(what, data)
         raise Strange(type(what).__name__)
 
     def _photo(self, photo: PhotoSent, data: bytes) -> Json:
@@ -176,6 +190,13 @@ class OnTelegram:
             for wide, high in SIZES
         ]
         return {"photo": sizes, **more}
+
+    def _voice(self, voice: VoiceSent, data: bytes) -> Json:
+        more: Json = {"caption": voice.caption} if voice.caption else {}
+        name = voice.file.id
+        self._server.files[name] = (f"voice/{name}.oga", data, len(data))
+        kind = {"duration": voice.seconds, "mime_type": "audio/ogg", "file_size": len(data)}
+        return {"voice": self._file(name) | kind, **more}
 
     def _post(self, deed: Deed) -> Json:
         # People's messages and the bot's are numbered together.

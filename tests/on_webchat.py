@@ -7,9 +7,10 @@ from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import voices
 from bot.channels.base import Channel
-from bot.channels.webchat import Seat, Webchat, envelope
-from bot.core.events import PhotoSent, PlaceSent, Pressed, Words
+from bot.channels.webchat import Seat, Webchat, envelope, is_voice
+from bot.core.events import PhotoSent, PlaceSent, Pressed, VoiceSent, Words
 from bot.core.message import Button
 from storage.bubbles import Bubble
 from storage.database import Database, Work
@@ -86,6 +87,8 @@ class OnWebchat:
             raise Strange(f"{deed.who} does not sit at {deed.where}")
         if isinstance(deed.what, PhotoSent):
             await self._channel.upload(seat, key, deed.data)
+        if isinstance(deed.what, VoiceSent):
+            await self._channel.upload(seat, key, deed.data, voice=True)
         kind, fields = self._posted(deed, seat, key)
         self._last = envelope(seat, kind, key, **fields)
         await self.again(take)
@@ -114,14 +117,18 @@ class OnWebchat:
     async def _drawn(self, bubble: Bubble) -> Said:
         if bubble.seat not in self._channel.seats:
             raise Strange(f"no such seat: {bubble.seat}")
+        voice = is_voice(bubble.photo)
         if bubble.photo is not None:
             found = await self._channel.picture(bubble.id)
-            if found is None or not found[1].startswith(b"\xff\xd8\xff"):
+            if found is None or (voice and voices.kind_of(found[1]) is None):
+                raise Strange("a voice message that cannot be played")
+            if not voice and not found[1].startswith(b"\xff\xd8\xff"):
                 raise Strange("a photo that cannot be drawn")
         entries: list[dict[str, Any]] = json.loads(bubble.buttons)
         buttons = [Button(entry["label"], entry["action"]) for entry in entries if "action" in entry]
         where = self._names[bubble.seat]
-        return Said(where, bubble.text, tuple(buttons), bubble.photo is not None, str(bubble.id))
+        seen = bubble.photo is not None and not voice
+        return Said(where, bubble.text, tuple(buttons), seen, str(bubble.id), voice)
 
     def _posted(self, deed: Deed, seat: str, key: str) -> tuple[str, dict[str, object]]:
         on = None if deed.on is None else int(deed.on)
@@ -136,6 +143,11 @@ class OnWebchat:
                 together = None if album is None else f"album-{album}"
                 photo = {"file": self._channel.upload_key(seat, key), "size": len(deed.data)}
                 return "photo", {**photo, "caption": caption, "album": together, "reply": on}
+            case VoiceSent(caption=caption):
+                # As the page's route does it: how long a recording is, its bytes say.
+                told = {"size": len(deed.data), "seconds": voices.seconds_of(deed.data)}
+                file = self._channel.upload_key(seat, key, voice=True)
+                return "voice", {"file": file, **told, "caption": caption, "reply": on}
         raise Strange(type(deed.what).__name__)
 
 

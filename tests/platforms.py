@@ -50,6 +50,7 @@ class Said:
     buttons: tuple[Button, ...]
     photo: bool
     id: str
+    voice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,14 @@ from bot.core.events import (
     PlaceSent,
     Pressed,
     Unsupported,
+    VoiceSent,
     Words,
 )
 from bot.core.invite import LIFE_MS, digest
 from storage import people
 from storage.database import Database
 from storage.files import Files
-from tests.paper import PaperClock, Stage
+from tests.paper import PaperClock, Stage, spoken_ogg
 from tests.platforms import Cast, Deed, Platform, Said, World
 
 STORIES = Path(__file__).parent / "transcripts"
@@ -45,8 +46,12 @@ PLACE = re.compile(rf"\(vị trí {POINT}\)")
 PHOTO = re.compile(
     rf"\((?P<kind>ảnh|tệp ảnh|ảnh hỏng|album (?P<count>\d+) ảnh)(?: có GPS {POINT})?\)(?: (?P<caption>.+))?"
 )
+VOICE = re.compile(
+    r"\(thoại(?: (?P<count>\d+) (?P<unit>giây|phút)| (?P<broken>hỏng))?\)(?: (?P<caption>.+))?"
+)
+VOICE_SECONDS = 7
 BUTTON = re.compile(r"\[(?P<label>[^\]]+)\]")
-OTHER = {"thoại": "voice", "phim": "video", "nhãn dán": "sticker", "danh thiếp": "contact"}
+OTHER = {"phim": "video", "nhãn dán": "sticker", "danh thiếp": "contact"}
 MEMBERSHIP: dict[str, Event] = {
     "vào nhóm": Entered(),
     "bỏ chặn": Entered(),
@@ -196,6 +201,9 @@ class Player:
         if found := PHOTO.fullmatch(what.removeprefix("↩ ")):
             await self._photos(Deed(who, chat, group, Words(""), last if answers else None), found)
             return
+        if found := VOICE.fullmatch(what.removeprefix("↩ ")):
+            await self._voice(Deed(who, chat, group, Words(""), last if answers else None), found)
+            return
         event, button = self._event(chat, what.removeprefix("↩ "))
         on = button or (last if answers or isinstance(event, Pressed) else None)
         await self._deliver(Deed(who, chat, group, event, on))
@@ -247,6 +255,15 @@ class Player:
         self.stage.clock.move(timedelta(seconds=1))
         await self._settle()
 
+    async def _voice(self, deed: Deed, found: re.Match[str]) -> None:
+        """A voice message, said by whom and where `deed` says."""
+        self.files += 1
+        seconds = int(found["count"]) * SECONDS[found["unit"]] if found["count"] else VOICE_SECONDS
+        data = b"no recording" if found["broken"] else spoken_ogg(seconds)
+        sent = VoiceSent(FileRef(f"f{self.files}", len(data)), seconds, found["caption"] or "")
+        await self._deliver(replace(deed, what=sent, data=data))
+        await self._settle()
+
     async def _deliver(self, deed: Deed) -> None:
         await self.stage.platform.arrive(deed, self.stage.take)
 
@@ -261,7 +278,7 @@ class Player:
         # Who wrote last hears "Bot:"; everybody else is named.
         prefix = "Bot: " if one.where == self.here else f"Bot → {one.where}: "
         first, *rest = one.text.split("\n")
-        self.out.append(prefix + ("(ảnh) " if one.photo else "") + first)
+        self.out.append(prefix + ("(ảnh) " if one.photo else "(thoại) " if one.voice else "") + first)
         self.out.extend("      " + line for line in rest)
         if one.buttons:
             self.out.append("     " + " ".join(f"[{b.label}]" for b in one.buttons))

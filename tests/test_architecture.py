@@ -36,6 +36,7 @@ FLOORS: dict[str, float] = {
     "bot.photo_worker": 2,
     "bot.photos": 2,
     "bot.unitsfile": 2,
+    "bot.voices": 1.5,
     "bot.core": 1,
     "storage": 1,
 }

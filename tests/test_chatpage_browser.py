@@ -30,7 +30,7 @@ from bot.channels.base import Received
 from bot.channels.webchat import Webchat, seats_for
 from bot.chatpage import add_routes
 from bot.core.commune import Commune, Point, Unit
-from bot.core.events import Address, PhotoSent, PlaceSent, Pressed, Words
+from bot.core.events import Address, PhotoSent, PlaceSent, Pressed, VoiceSent, Words
 from bot.core.message import Button, Message
 from bot.core.places import contains
 from storage.database import Database
@@ -88,6 +88,10 @@ COMMUNE = Commune(
 CHOICES = (Button("Gửi phản ánh", "send"), Button("Sửa", "edit"))
 
 
+# Frames of silence, as real as any: 128 kbit/s at 44,100 a second are 417 bytes each.
+SILENCE = (b"\xff\xfb\x90\x64" + bytes(413)) * 80
+
+
 @dataclass
 class Echo:
     """Answers what it hears with two choices; hears everything once, as the inbox does."""
@@ -108,6 +112,8 @@ class Echo:
                 answer = Message(f"Bot thấy nút: {action}")
             case PhotoSent(_, caption):
                 answer = Message(f"Đã nhận 1 ảnh. {caption}".strip(), place_wanted=True)
+            case VoiceSent(caption=caption):
+                answer = Message(f"Đã giữ tin thoại. {caption}".strip())
             case PlaceSent(lat, lon):
                 answer = Message(f"Chỗ ấy: {lat}, {lon}")
             case _:
@@ -391,3 +397,27 @@ async def test_on_a_phone_one_person_at_a_time(stage: Stage) -> None:
         await tap_map(page, VILLAGES[2])
         await expect(page.locator("#pointed")).to_have_text("Ghim ở Thôn 3")
         assert not await page.evaluate(overflow)
+
+
+async def test_a_recording_is_sent_and_plays(stage: Stage) -> None:
+    async with desk(stage) as page:
+        mine, police = seat(page, "dan-1"), seat(page, "cong-an-1")
+        await mine.locator(".file").first.set_input_files(
+            {"name": "loi.mp3", "mimeType": "audio/mpeg", "buffer": SILENCE}
+        )
+        await expect(mine.locator(".picked .sound")).to_be_visible()
+        await mine.locator("textarea").fill("rác ở cổng chợ")
+        await mine.locator(".send").click()
+        await expect(mine.get_by_text("Đã giữ tin thoại. rác ở cổng chợ")).to_be_visible()
+        await expect(mine.locator("audio.voice:visible")).to_have_count(1)
+        message = Message("AP-26-00001", photo="reports/9.mp3")
+        await stage.echo.channel.send(Address("webchat", "cong-an-1"), message, SILENCE, 900)
+        player = police.locator("audio.voice:visible")
+        await expect(player).to_have_count(1)
+        length = await player.evaluate(
+            "audio => new Promise(done => audio.readyState ? done(audio.duration)"
+            " : audio.addEventListener('loadedmetadata', () => done(audio.duration)))"
+        )
+        assert 1.5 < length < 3
+        await page.reload()
+        await expect(seat(page, "dan-1").locator("audio.voice:visible")).to_have_count(1)

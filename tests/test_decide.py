@@ -11,8 +11,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
+from bot import voices
 from bot.config import load_commune
+from bot.core.commune import LEAD
 from bot.core.effects import (
+    VOICE,
     AttachPhotos,
     Bind,
     Change,
@@ -43,16 +46,18 @@ from bot.core.events import (
     PhotoSent,
     PlaceSent,
     Pressed,
+    ReportDue,
     Undelivered,
     Unsupported,
+    VoiceSent,
     Words,
 )
 from bot.core.facts import Desk, Facts, Invite, Me, Member, Needs, PhotoFact, Refusal, Role
 from bot.core.form import next_slot
 from bot.core.invite import USUAL
 from bot.core.message import Button, Message
-from bot.core.report import NUMBERED, OUTCOMES, STATUSES, STEPS, Report
-from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, Closing, Draft, Session, dump, load
+from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS, Report
+from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, VOICES_MAX, Closing, Draft, Session, dump, load
 from bot.core.text import clean
 from bot.core.when import ZONE
 from bot.core.words import Lexicon
@@ -177,6 +182,7 @@ def reports(draw: st.DrawFn, code: str | None = None, person: str | None = None)
         alerted_at=draw(st.sampled_from([None, filed])),
         version=draw(st.integers(0, 9)),
         photos=draw(st.integers(0, PHOTOS_MAX)),
+        voices=draw(st.sampled_from([0, 0, 1, VOICES_MAX])),
     )
 
 
@@ -199,6 +205,7 @@ def drafts(draw: st.DrawFn, now: int) -> Draft:
         lon=point[1] if point else None,
         outside=point is not None and unit is None,
         photos=tuple(draw(st.sets(st.integers(1, 40), max_size=PHOTOS_MAX))),
+        voices=tuple(draw(st.sets(st.integers(41, 60), max_size=VOICES_MAX))),
         words=draw(_stories),
         hours=draw(st.sampled_from(["", "chiều tối zq5504"])),
         private=draw(st.booleans()),
@@ -230,7 +237,7 @@ def _draft_id(draft: Draft) -> int:
 
 @st.composite
 def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: bool) -> Session:
-    step = draw(st.sampled_from([None, "photo", "checking", "number"]))
+    step = draw(st.sampled_from([None, "photo", "checking", "number", "later", "help", "review"]))
     outcome = draw(st.sampled_from(sorted(NUMBERED))) if step == "number" else ""
     code, account = draw(st.sampled_from(CODES)), draw(st.sampled_from(accounts))
     at = now - draw(st.sampled_from([0, 0, 2 * 3600_000]))
@@ -246,6 +253,8 @@ def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: boo
         last_at=now - draw(st.sampled_from([0, 3600_000])),
         complaint=draw(st.sampled_from([None, *CODES])),
         complaint_at=at,
+        urgent_at=draw(st.sampled_from([0, now])),
+        alarm=draw(st.sampled_from(["", "đánh nhau zq5509"])),
         wrong_codes=tuple([now] * draw(st.sampled_from([0, 9, 12]))),
         choosing=draw(
             st.sampled_from(["", "", "usual", "head", "members", "usual:school", "members:village"])
@@ -283,6 +292,16 @@ PHRASES = (
     "xin chào",
     "nhận",
     "nhận AP-26-00001",
+    "hẹn thứ 6 chờ xe zq5510",
+    "nhờ xã",
+    "chuyển",
+    "cần xem lại",
+    "đang làm",
+    "nhận ca",
+    "hết ca",
+    "cháy nhà ở thôn 3 cứu với",
+    "trưởng thôn 3 đòi tiền zq5511",
+    "0912 345 678",
     "xong",
     "xong ap2644",
     "đã xử lý",
@@ -339,8 +358,10 @@ _lon = st.sampled_from([106.58, 106.5823, 105.0, 181.0, float("nan"), float("-in
 _places = st.builds(PlaceSent, _lat, _lon)
 _files = st.builds(FileRef, st.just("f1"), st.sampled_from([None, 10, 10**9]), st.booleans())
 _photos = st.builds(PhotoSent, _files, st.one_of(st.just(""), _text), st.sampled_from([None, "album"]))
+_sounds = st.builds(FileRef, st.just("v1"), st.sampled_from([None, 10, 10**9]))
+_voices = st.builds(VoiceSent, _sounds, st.sampled_from([0, 20, 301]), st.one_of(st.just(""), _text))
 _gps = st.sampled_from([(None, None), (20.83, 106.58), (10.0, 105.0), (float("nan"), 106.0), (20.83, None)])
-_kinds = ("voice", "audio", "video", "sticker", "contact", "document", "too_long", "other")
+_kinds = ("video", "sticker", "contact", "document", "too_long", "other")
 _unsupported = st.builds(Unsupported, st.sampled_from(_kinds))
 _links = st.builds(lambda at: LinkReady(*at), _gps)
 _own = st.one_of(
@@ -416,12 +437,18 @@ ARGUMENTS = (
     "category",
     "a:b:c",
 )
+ON_A_REPORT = (
+    *("take", "done", "good", "bad", "look", "start", "later", "help", "forward", "review"),
+    *("agree", "refuse", "phone", "calm"),
+)
 _on_duty = st.builds(
     Pressed,
     st.one_of(
-        st.builds(
-            "{}:{}".format, st.sampled_from(["take", "done", "good", "bad", "look"]), st.sampled_from(CODES)
-        ),
+        st.builds("{}:{}".format, st.sampled_from(ON_A_REPORT), st.sampled_from(CODES)),
+        st.builds("forward:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["ubnd", "thon-05", "x"])),
+        st.builds("later:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["1", "7", "99", "²"])),
+        st.builds("help:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["power", "power:7", "no"])),
+        st.builds("why:{}:{}".format, st.sampled_from(CODES), st.sampled_from(["0", "3", "77", ""])),
         st.builds("out:{}:{}".format, st.sampled_from(CODES), st.sampled_from([*OUTCOMES, "photo", ""])),
     ),
 )
@@ -464,9 +491,10 @@ def _right_answer(session: Session) -> st.SearchStrategy[Event]:
 
 
 def _fetched(session: Session) -> st.SearchStrategy[Event]:
-    mine = [photo for draft in _drafts(session) for photo in draft.photos]
+    mine = [photo for draft in _drafts(session) for photo in (*draft.photos, *draft.voices)]
     photo = st.sampled_from([*mine, 10**6])
-    problem = st.sampled_from([None, None, *PROBLEMS])
+    # What both photos and voice messages may suffer from: which one it is, the facts say.
+    problem = st.sampled_from([None, None, *(set(PROBLEMS) & set(voices.PROBLEMS))])
     ready = st.builds(
         lambda p, why, at: PhotoReady(p, why, *(at if why is None else ())), photo, problem, _gps
     )
@@ -482,6 +510,7 @@ def events(draw: st.DrawFn, session: Session, offered: tuple[Button, ...]) -> Ev
         (3, st.builds(Words, _text)),
         (3, _on_duty),
         (2, _photos),
+        (2, _voices),
         (2, _fetched(session)),
         (1, _foreign),
         (2, _managing),
@@ -555,8 +584,10 @@ def facts_for(
     if need.photo is not None or need.outbox is not None:
         report = draw(st.none() | reports())
     if need.photo is not None and draw(st.booleans()):
-        purpose = draw(st.sampled_from(["before", "after"])) if report else "before"
-        photo = PhotoFact(need.photo, purpose, report.id if report else None)
+        spoken = any(need.photo in draft.voices for draft in _drafts(session))
+        purpose = draw(st.sampled_from(["before", "after", VOICE])) if report else "before"
+        at = int(now.timestamp() * 1000) - draw(st.sampled_from([0, 10**6]))
+        photo = PhotoFact(need.photo, VOICE if spoken else purpose, report.id if report else None, at=at)
     if need.outbox is not None and draw(st.booleans()):
         lane = draw(st.sampled_from([int(Lane.ALERT), int(Lane.ANSWER)]))
         refusal = Refusal("duty/alert", incoming.address, lane, report.id if report else None)
@@ -575,6 +606,7 @@ def facts_for(
         me=me,
         room=room,
         report=report,
+        answered=draw(st.sampled_from(["", "duty/alert", "duty/voice", "office/voice"])) if report else "",
         photo=photo,
         desks={unit: town.desks.get(unit, Desk(unit)) for unit in units},
         mine=tuple(replace(r, person=me.person) for r in draw(some)) if need.mine else (),
@@ -734,7 +766,7 @@ def says_what_every_channel_can_show(step: Step) -> None:
         message.text.encode()
     for effect in step.decision.effects:
         if isinstance(effect, ShowPhotos):
-            assert MESSAGES.render(effect.message, {"code": effect.code or "AP-26-00001"}).text
+            assert MESSAGES.render(effect.message, {**effect.data, "code": effect.code or "AP-26-00001"}).text
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -775,10 +807,15 @@ def moves_reports_along_the_table(step: Step) -> None:
             continue
         rule = STEPS[change.action]
         assert change.before in rule.before
-        assert change.after == rule.after == change.values["status"]
-        assert (change.after in ("resolved", "confirmed")) == (
-            change.values.get("closed_at", 0) is not None
-        ) or (change.action == "take")
+        assert change.after == change.values["status"]
+        going_on = change.action in ("postpone", "ask_help") and change.before == "in_progress"
+        assert change.after == (change.before if going_on else rule.after)
+        closed = change.values.get("closed_at", "as it was")
+        if change.action in ("close", "reject", "withdraw"):
+            assert isinstance(closed, int)
+        else:
+            assert closed == (None if change.action == "reopen" else "as it was")
+        assert change.values["due_at"] is not None or change.after not in OPEN | {"resolved"}
     told = [e for e in step.decision.effects if isinstance(e, Heard | AttachPhotos)]
     assert all(not isinstance(e, AttachPhotos) or step.known(e.report) is not None for e in told)
 
@@ -790,12 +827,29 @@ def lets_only_those_change_a_report_who_may(step: Step) -> None:
             continue
         report = step.known(change.report)
         assert report is not None
-        if change.action in STEPS and STEPS[change.action].who == "desk":
-            office = tuple(r for r in me.of(COMMUNE.office) if r.role == "office")
+        own = change.action.startswith("due_") or change.action == "settle"
+        if own:
+            assert isinstance(step.event, ReportDue)
+            continue
+        dealing = change.action in ("propose", "keep_open")
+        if dealing or (change.action in STEPS and STEPS[change.action].who in ("desk", "office")):
+            office = tuple(
+                r for r in me.roles if r.role == LEAD or (r.unit, r.role) == (COMMUNE.office, "office")
+            )
             roles = me.of(report.desk) + office
+            if report.desk == LEAD:
+                roles = tuple(role for role in me.roles if role.role == LEAD)
             assert roles, "somebody without a role dealt with a report"
+            if change.action in ("reject", "keep_open"):
+                assert any(r.unit == COMMUNE.office or r.role == LEAD for r in roles), (
+                    "only the office decides"
+                )
             if change.action == "close":
                 _closed_properly(step, change, {role.role for role in roles})
+        elif change.action == "typed":
+            listens = me.of(COMMUNE.office) or (report.desk == COMMUNE.police and me.of(COMMUNE.police))
+            leads = any(role.role == "lead" for role in me.roles)
+            assert leads if report.desk == "lead" else listens, "somebody typed what they may not hear"
         else:
             assert report.person == me.person, "somebody else's report was judged or added to"
         if change.action == "reopen":
@@ -818,9 +872,14 @@ def never_asks_or_loses_what_was_given(step: Step) -> None:
     before, after = step.before.draft, step.after.draft
     if after is None or step.here.group:
         return
-    same = before is not None and before.id == after.id
+    # A draft that this very event began is another one, whatever number it was drawn with.
+    same = before is not None and before.id == after.id != step.incoming.id
     if not same or before is None or before.asked != after.asked:
-        opened = {"category": ("f", "ed:category"), "place": ("us", "ed:place")}
+        opened = {
+            "category": ("f", "ed:category"),
+            "place": ("us", "ed:place"),
+            "photo": ("ed:photo",),
+        }
         given = {
             "category": after.category is not None,
             "place": after.placed,
@@ -841,6 +900,9 @@ def never_asks_or_loses_what_was_given(step: Step) -> None:
     if step.verb != "ed:photo":
         broken = {step.event.photo} if isinstance(step.event, PhotoReady) and step.event.problem else set()
         assert set(before.photos) - broken <= set(after.photos)
+    if step.verb != "ed:mute":
+        broken = {step.event.photo} if isinstance(step.event, PhotoReady) and step.event.problem else set()
+        assert set(before.voices) - broken <= set(after.voices)
     if before.asked != "words":
         assert after.words.startswith(before.words.removesuffix("…"))
     if before.hours:
@@ -952,6 +1014,40 @@ def _told_about(step: Step, say: Say) -> tuple[str, set[str], set[str]]:
     return report.field, set(secrets), set(SECRET.findall(report.landmark))
 
 
+def lets_only_the_office_and_the_police_listen(step: Step) -> None:
+    """And of what is about officials, those who lead alone."""
+    if any(isinstance(e, Bind | Join) for e in step.decision.effects):
+        return  # the chat is another unit's from now on
+    listening = {ear for u in (COMMUNE.office, COMMUNE.police) for ear in _everybody(step.town.desks[u])}
+    for effect in step.decision.effects:
+        if not isinstance(effect, ShowPhotos) or effect.purpose != VOICE:
+            continue
+        report = step.known(effect.report)
+        desk = report.desk if report is not None else step.filed.desk if step.filed else ""
+        assert effect.to in listening or (effect.to == step.here and step.facts.me.roles)
+        assert effect.to not in step.town.village_ears or effect.to == step.here
+        assert desk != "lead" or any(role.role == "lead" for role in step.facts.me.roles)
+        assert (
+            not effect.to.group
+            or effect.to in step.town.desks[COMMUNE.office].rooms + step.town.desks[COMMUNE.police].rooms
+        )
+
+
+def asks_again_after_a_voice(step: Step) -> None:
+    """It answers nothing: neither what it is nor where."""
+    before, after = step.before.draft, step.after.draft
+    if not isinstance(step.event, VoiceSent) or step.event.caption or after is None:
+        return
+    assert len(after.voices) <= VOICES_MAX
+    if before is not None:
+        assert (before.category, before.unit, before.landmark) == (
+            after.category,
+            after.unit,
+            after.landmark,
+        )
+        assert before.words == after.words
+
+
 def never_names_the_reporter_to_a_desk(step: Step) -> None:
     names = {*ACCOUNTS, OTHER_REPORTER}
     if step.incoming.name and not step.facts.me.roles:
@@ -1011,6 +1107,8 @@ RULES: tuple[Callable[[Step], None], ...] = (
     files_only_what_is_whole_and_agreed,
     alerts_whoever_can_hear_of_a_new_report,
     keeps_order_matters_from_the_village,
+    lets_only_the_office_and_the_police_listen,
+    asks_again_after_a_voice,
     never_names_the_reporter_to_a_desk,
     takes_no_reports_in_a_group,
     lets_only_heads_and_the_office_manage_members,

@@ -29,6 +29,7 @@ from bot.channels.telegram import Telegram
 from bot.channels.telegram_http import ANSWER_LIMIT, AiohttpRequest
 from bot.core.events import Address, FileRef
 from bot.core.message import Button, Message
+from tests.paper import spoken_ogg
 
 PAYLOADS = sorted((Path(__file__).parent / "channels" / "telegram").glob("*.json"))
 PERSON = Address("telegram", "5501234567")
@@ -327,6 +328,23 @@ async def test_photo(stage: Stage) -> None:
     assert arguments["photo"] == 5002
     assert arguments["caption"] == "Chợ An Phú"
     assert arguments["reply_markup"]["inline_keyboard"][0][0]["callback_data"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("stored", "method", "part"),
+    [
+        ("reports/9.ogg", "sendvoice", "voice"),
+        ("reports/9.mp3", "sendaudio", "audio"),
+        ("reports/9.m4a", "sendaudio", "audio"),
+    ],
+)
+async def test_voice(stage: Stage, stored: str, method: str, part: str) -> None:
+    message = Message("AP-26-00001", photo=stored)
+    assert await stage.channel.send(PERSON, message, spoken_ogg(7), 1) == Sent("1")
+    called, arguments = stage.platform.calls[-1]
+    assert called == method
+    assert arguments[part] == len(spoken_ogg(7))
+    assert arguments["caption"] == "AP-26-00001"
 
 
 @pytest.mark.parametrize(("text", "photo"), [("😀" * 2049, None), ("ộ" * 4097, None), ("ộ" * 1025, b"x")])

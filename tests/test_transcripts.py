@@ -30,7 +30,7 @@ LEFT_OUT: dict[tuple[str, str], list[str]] = {
     ("telegram", "34-tin-qua-dai"): ["long words"],
     ("webchat", "21-them-anh"): ["edited"],
     ("webchat", "28-vao-nhom"): ["membership", "second speaker"],
-    ("webchat", "32-hoi-chuyen-khac"): ["unsupported", "unsupported"],
+    ("webchat", "32-hoi-chuyen-khac"): ["unsupported", "unsupported", "unsupported"],
     ("webchat", "53-chuyen-phong"): ["membership"],
     ("webchat", "65-noi-chuyen-trong-nhom"): ["second speaker", "second speaker"],
     ("webchat", "66-mat-phong-giua-chung"): ["membership", "membership"],

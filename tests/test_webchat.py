@@ -19,11 +19,12 @@ from bot.channels.webchat import MAX_TEXT, Webchat, envelope, seats_for
 from bot.chatpage import add_routes
 from bot.chatpage.routes import MAX_PHOTO, SENTENCES
 from bot.core.commune import Commune, Point, Unit
-from bot.core.events import Address, Event, FileRef, PhotoSent, PlaceSent, Pressed, Words
+from bot.core.events import Address, Event, FileRef, PhotoSent, PlaceSent, Pressed, VoiceSent, Words
 from bot.core.message import Button, Message
 from storage import bubbles
 from storage.database import Database
 from storage.files import Files
+from tests.paper import spoken_ogg
 
 NOON = 1_780_000_000_000
 SQUARE = (Point(20.9, 106.4), Point(20.9, 106.41), Point(20.89, 106.41), Point(20.89, 106.4))
@@ -285,11 +286,11 @@ async def door(channel: Webchat) -> AsyncIterator[Door]:
     await door.client.close()
 
 
-def form(key: str, data: bytes, **fields: str) -> FormData:
+def form(key: str, data: bytes, *, kind: str = "image/jpeg", **fields: str) -> FormData:
     filled = FormData(default_to_multipart=True)
     for name, value in {"key": key, **fields}.items():
         filled.add_field(name, value)
-    filled.add_field("photo", io.BytesIO(data), filename="photo", content_type="image/jpeg")
+    filled.add_field("photo", io.BytesIO(data), filename="photo", content_type=kind)
     return filled
 
 
@@ -447,6 +448,52 @@ async def test_an_empty_photo_and_a_missing_one(door: Door) -> None:
         assert (await door.client.get(f"/chat/photo/{bubble}")).status in {400, 404}
 
 
+# ── Voice messages ───────────────────────────────────────────────────────────
+
+
+async def test_a_recording_comes_in_and_plays(door: Door) -> None:
+    data = spoken_ogg(20)
+    sent = form("key-0001", data, caption="rác ở cổng chợ")
+    assert (await door.client.post("/chat/dan-1/photo", data=sent)).status == 200
+    parsed = door.channel.parse(door.taken[0].raw)
+    assert parsed is not None
+    assert isinstance(parsed.event, VoiceSent)
+    assert (parsed.event.caption, parsed.event.seconds) == ("rác ở cổng chợ", 20)
+    assert await door.channel.download(parsed.event.file, MAX_PHOTO) == data
+    [bubble] = await door.shown()
+    assert (bubble["voice"], bubble["photo"], bubble["text"]) == (True, False, "rác ở cổng chợ")
+    played = await door.client.get(f"/chat/photo/{bubble['id']}")
+    assert await played.read() == data
+    assert (played.content_type, played.headers["Accept-Ranges"]) == ("audio/ogg", "bytes")
+    piece = await door.client.get(f"/chat/photo/{bubble['id']}", headers={"Range": "bytes=4-9"})
+    assert (piece.status, await piece.read()) == (206, data[4:10])
+    assert piece.headers["Content-Range"] == f"bytes 4-9/{len(data)}"
+    for odd in ("bytes=999999-", "bytes=9-4", "words"):
+        whole = await door.client.get(f"/chat/photo/{bubble['id']}", headers={"Range": odd})
+        assert (whole.status, await whole.read()) == (200, data)
+
+
+async def test_what_calls_itself_a_recording_is_one_that_does_not_play(door: Door) -> None:
+    broken = form("key-0001", b"<script>alert(1)</script>", kind="audio/ogg")
+    assert (await door.client.post("/chat/dan-1/photo", data=broken)).status == 200
+    parsed = door.channel.parse(door.taken[0].raw)
+    assert parsed is not None
+    assert isinstance(parsed.event, VoiceSent)
+    [bubble] = await door.shown()
+    assert (await door.client.get(f"/chat/photo/{bubble['id']}")).status == 404
+
+
+@pytest.mark.parametrize(("ending", "kind"), [("ogg", "audio/ogg"), ("m4a", "audio/ogg")])
+async def test_the_bots_recordings_are_heard(door: Door, ending: str, kind: str) -> None:
+    """What it is, its bytes say; that it is to be heard, the name it was stored by."""
+    message = Message("AP-26-00001", photo=f"reports/9.{ending}")
+    await door.channel.send(Address("webchat", "dan-2"), message, spoken_ogg(7), 7)
+    [bubble] = await door.shown()
+    assert (bubble["voice"], bubble["photo"]) == (True, False)
+    played = await door.client.get(f"/chat/photo/{bubble['id']}")
+    assert (played.content_type, await played.read()) == (kind, spoken_ogg(7))
+
+
 # ── Who may ask ──────────────────────────────────────────────────────────────
 
 
@@ -506,7 +553,7 @@ async def test_every_answer_says_what_a_browser_may_do(door: Door) -> None:
         headers = (await door.client.get(path)).headers
         assert headers["Content-Security-Policy"].startswith(
             "default-src 'none'; script-src 'self'; style-src 'self'; "
-            "img-src 'self' blob:; connect-src 'self'"
+            "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'"
         )
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Referrer-Policy"] == "no-referrer"

@@ -109,7 +109,10 @@ class Channel(Protocol):
         """Read a stored payload. Raises Malformed."""
 
     async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
-        """One platform call. `photo` is JPEG; `key` the outbox row, for platforms that can deduplicate."""
+        """One platform call. `photo` is JPEG, or a recording when `message.voice`.
+
+        `key` is the outbox row, for platforms that can deduplicate.
+        """
 
     async def download(self, file: FileRef, limit: int) -> bytes:
         """The file's bytes, at most `limit`. Raises FileTrouble."""

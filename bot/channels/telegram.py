@@ -176,12 +176,26 @@ class Telegram:
         if markup is not None:
             more["reply_markup"] = markup
         if photo is not None:
-            caption = message.text or None
-            sent = await self._bot.send_photo(to.chat, photo, caption, filename="photo.jpg", api_kwargs=more)
-            return sent.message_id
+            return await self._send_file(to, message, photo, more)
         told = {"chat_id": to.chat, "text": message.text, "link_preview_options": {"is_disabled": True}}
         body = await self._http.call(f"{self._methods}/sendMessage", told | more, limit=ANSWER_LIMIT)
         return int(self._http.parse_json_payload(body)["result"]["message_id"])
+
+    async def _send_file(self, to: Address, message: Message, data: bytes, more: dict[str, Any]) -> int:
+        """OGG plays as a voice message, any other recording as a piece of music.
+
+        https://core.telegram.org/bots/api#sendvoice and #sendaudio
+        """
+        caption = message.text or None
+        if not message.voice:
+            sent = await self._bot.send_photo(to.chat, data, caption, filename="photo.jpg", api_kwargs=more)
+            return sent.message_id
+        name = f"voice.{(message.photo or '').rpartition('.')[2]}"
+        if name.endswith(".ogg"):
+            sent = await self._bot.send_voice(to.chat, data, caption=caption, filename=name, api_kwargs=more)
+        else:
+            sent = await self._bot.send_audio(to.chat, data, caption=caption, filename=name, api_kwargs=more)
+        return sent.message_id
 
     def _markup(self, to: Address, message: Message) -> dict[str, Any] | None:
         """A message carries one keyboard only, so its choices push the place button out; groups have none.

@@ -26,8 +26,8 @@ from bot.channels.base import (
     field,
 )
 from bot.core.commune import Commune, Unit
-from bot.core.events import Address, Event, FileRef, PhotoSent, PlaceSent, Pressed, Words
-from bot.core.message import Message
+from bot.core.events import Address, Event, FileRef, PhotoSent, PlaceSent, Pressed, VoiceSent, Words
+from bot.core.message import VOICES, Message
 from storage import bubbles
 from storage.bubbles import Bubble
 from storage.database import Database
@@ -40,6 +40,8 @@ MAX_TEXT = 100_000
 MAX_ACTION_BYTES = 64
 KEY = re.compile(r"[a-z0-9-]{8,64}", re.ASCII)
 UPLOADS = "webchat/in/"
+# What a recording is kept as when it comes in: whatever it is, it is to be heard.
+UPLOADED_VOICE = ".voice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class Webchat:
     async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
         if to.chat not in self.seats:
             return Refused("gone", "no such seat")
-        stored = None if photo is None else f"webchat/out/{key}.jpg"
+        ending = (message.photo or "").rpartition(".")[2] if message.voice else "jpg"
+        stored = None if photo is None else f"webchat/out/{key}.{ending}"
 
         async def work(conn: AsyncConnection) -> int:
             added = await bubbles.add(
@@ -194,13 +197,13 @@ class Webchat:
         async with self._db.read() as conn:
             return await bubbles.by_key(conn, _own_key(seat, key)) is not None
 
-    def upload_key(self, seat: str, key: str) -> str:
+    def upload_key(self, seat: str, key: str, *, voice: bool = False) -> str:
         """Where a person's file is kept; it goes into the post."""
-        return f"{UPLOADS}{seat}/{key}"
+        return f"{UPLOADS}{seat}/{key}{UPLOADED_VOICE if voice else ''}"
 
-    async def upload(self, seat: str, key: str, data: bytes) -> None:
+    async def upload(self, seat: str, key: str, data: bytes, *, voice: bool = False) -> None:
         """Keep a person's file as it is."""
-        await self._files.put(self.upload_key(seat, key), data)
+        await self._files.put(self.upload_key(seat, key, voice=voice), data)
 
     async def show(self, received: Received) -> int:
         """Put what a person did on the page, once; the bubble's id."""
@@ -242,7 +245,7 @@ class Webchat:
             return await bubbles.before(conn, seat, first, limit)
 
     async def picture(self, bubble: int) -> tuple[Bubble, bytes] | None:
-        """A bubble with its picture, empty when the file is gone; None when there never was one."""
+        """A bubble with its picture or recording, empty when the file is gone; None: there never was one."""
         async with self._db.read() as conn:
             found = await bubbles.one(conn, bubble)
         if found is None or found.photo is None:
@@ -281,6 +284,11 @@ def envelope(seat: str, kind: str, key: str, **fields: object) -> bytes:
     return json.dumps({"key": key, "seat": seat, "kind": kind, "fields": fields}).encode()
 
 
+def is_voice(stored: str | None) -> bool:
+    """Whether what a bubble carries is to be heard."""
+    return stored is not None and stored.endswith((*VOICES, UPLOADED_VOICE))
+
+
 def _own_key(seat: str, key: str) -> str:
     return f"me:{seat}:{key}"
 
@@ -314,7 +322,7 @@ async def _shown(conn: AsyncConnection, post: Post) -> tuple[str, str | None, fl
             return text, None, None, None
         case Pressed(action):
             return await _label(conn, post, action), None, None, None
-        case PhotoSent(file, caption):
+        case PhotoSent(file, caption) | VoiceSent(file, caption=caption):
             return caption, file.id, None, None
         case PlaceSent(lat, lon):
             return "", None, lat, lon
@@ -357,13 +365,27 @@ def _event(kind: str, fields: Any) -> Event:
             return PlaceSent(_degrees(fields, "lat"), _degrees(fields, "lon"))
         case "photo":
             return _photo(fields)
+        case "voice":
+            return _voice(fields)
     raise Malformed("kind")
 
 
-def _photo(fields: Any) -> PhotoSent:
+def _voice(fields: Any) -> VoiceSent:
+    seconds = field(fields, "seconds")
+    if type(seconds) is not int or seconds < 0:
+        raise Malformed("seconds")
+    return VoiceSent(FileRef(*_file(fields)), seconds, _words(fields, "caption"))
+
+
+def _file(fields: Any) -> tuple[str, int]:
     file, size = _string(fields, "file"), field(fields, "size")
     if not file.startswith(UPLOADS) or type(size) is not int or size < 0:
         raise Malformed("file")
+    return file, size
+
+
+def _photo(fields: Any) -> PhotoSent:
+    file, size = _file(fields)
     album = None if fields.get("album") is None else _string(fields, "album")
     if album is not None and not KEY.fullmatch(album):
         raise Malformed("album")

@@ -287,6 +287,7 @@ function draw(seat, bubble) {
   }
   if (bubble.reply) quoteInto(seat, part(".answers"), bubble.reply);
   if (bubble.photo) picture(seat, part(".picture"), bubble);
+  if (bubble.voice) sound(part(".voice"), bubble);
   if (bubble.lat !== null && bubble.lat !== undefined) spot(part(".spot"), bubble);
   if (bubble.text) {
     part(".text").hidden = false;
@@ -318,6 +319,7 @@ function write(element, text, links) {
 function brief(bubble) {
   if (!bubble) return "…";
   if (bubble.text) return bubble.text.length > 90 ? `${bubble.text.slice(0, 90)}…` : bubble.text;
+  if (bubble.voice) return words.voice;
   return bubble.photo ? words.photo : words.place;
 }
 
@@ -336,12 +338,17 @@ function picture(seat, button, bubble) {
   });
 }
 
+function sound(player, bubble) {
+  player.hidden = false;
+  player.src = bubble.local ?? `/chat/photo/${bubble.id}`;
+}
+
 function answerable(seat, element, bubble) {
   const button = element.querySelector(".answer");
   button.hidden = false;
   button.addEventListener("click", () => answer(seat, bubble));
   element.querySelector(".bubble").addEventListener("click", (event) => {
-    if (event.target.closest("a, button") || String(getSelection())) return;
+    if (event.target.closest("a, button, audio") || String(getSelection())) return;
     answer(seat, bubble);
   });
 }
@@ -423,7 +430,7 @@ function answer(seat, bubble) {
 function pick(seat, files) {
   trouble(seat, "");
   for (const file of files) {
-    if (file.type && !file.type.startsWith("image/")) trouble(seat, words.notImage);
+    if (file.type && !/^(image|audio)\//.test(file.type)) trouble(seat, words.notImage);
     else if (file.size > MAX_PHOTO) trouble(seat, words.tooBig);
     else if (seat.picked.length >= MAX_PHOTOS) trouble(seat, words.tooMany);
     else seat.picked.push({ file, url: URL.createObjectURL(file) });
@@ -432,11 +439,18 @@ function pick(seat, files) {
   if (seat.picked.length) seat.input.focus();
 }
 
+function isSound(file) {
+  return file.type.startsWith("audio/");
+}
+
 function showPicked(seat) {
   const list = seat.element.querySelector(".picked");
   list.replaceChildren(...seat.picked.map((picked) => {
     const item = clone("picked-template");
-    item.querySelector("img").src = picked.url;
+    const sound = isSound(picked.file);
+    item.querySelector("img").hidden = sound;
+    item.querySelector(".sound").hidden = !sound;
+    if (!sound) item.querySelector("img").src = picked.url;
     item.querySelector("button").addEventListener("click", () => {
       seat.picked = seat.picked.filter((other) => other !== picked);
       URL.revokeObjectURL(picked.url);
@@ -475,7 +489,8 @@ function sendPhotos(seat, caption) {
   const reply = replying(seat);
   seat.picked.forEach(({ file, url }, index) => {
     const fields = { ...reply, ...(album && { album }), ...(index === 0 && caption && { caption }) };
-    post(seat, "photo", fields, { text: index === 0 ? caption : "", photo: true, local: url }, file);
+    const look = { text: index === 0 ? caption : "", photo: !isSound(file), voice: isSound(file), local: url };
+    post(seat, "photo", fields, look, file);
   });
   seat.picked = [];
   showPicked(seat);

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
 
+from bot import voices
 from bot.channels.base import Malformed, Received
-from bot.channels.webchat import KEY, MAX_TEXT, Seat, Webchat, envelope
+from bot.channels.webchat import KEY, MAX_TEXT, Seat, Webchat, envelope, is_voice
 from bot.core.commune import Commune, Point
 from storage.bubbles import Bubble
 
@@ -39,7 +40,8 @@ MAX_ID = 2**63 - 1
 # https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Content-Security-Policy
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+        "media-src 'self' blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -172,6 +174,8 @@ class _Page:
         if found is None:
             raise Refusal(404, "missing")
         bubble, data = found
+        if is_voice(bubble.photo):
+            return _played(request, data)
         kind = image_kind(data)
         if kind is None or (kind != "image/jpeg" and not bubble.mine):
             return web.Response(body=PLACEHOLDER, content_type="image/svg+xml")
@@ -202,22 +206,25 @@ class _Page:
         return await self._took(request, "place", fields, **place)
 
     async def send_photo(self, request: web.Request) -> web.Response:
+        """A photo; or a recording, by its type or its bytes: both are picked in the same way."""
         seat = self._seat(request.match_info["seat"])
         fields, data = await _form(request)
         key = _key(fields)
         if data is None:
             raise Refusal(400, "no_photo")
+        voice = fields.pop(TYPE, "").startswith("audio/") or voices.kind_of(data) is not None
         # Sent again after a lost answer: the first copy stays as it was looked at.
         if not await self._channel.knows(seat.id, key):
-            await self._channel.upload(seat.id, key, data)
-        photo = {
-            "file": self._channel.upload_key(seat.id, key),
+            await self._channel.upload(seat.id, key, data, voice=voice)
+        file: dict[str, object] = {
+            "file": self._channel.upload_key(seat.id, key, voice=voice),
             "size": len(data),
             "caption": _storable(fields.get("caption", "")),
-            "album": fields.get("album") or None,
             "reply": _number(fields["reply"]) if fields.get("reply") else None,
         }
-        return await self._took(request, "photo", fields, **photo)
+        if voice:
+            return await self._took(request, "voice", fields, **file, seconds=voices.seconds_of(data))
+        return await self._took(request, "photo", fields, **file, album=fields.get("album") or None)
 
     async def _took(
         self, request: web.Request, kind: str, posted: Mapping[str, Any], **fields: object
@@ -309,6 +316,7 @@ async def _form(request: web.Request) -> tuple[dict[str, str], bytes | None]:
                 raise Refusal(400, "unreadable")
             if part.name == "photo":
                 data = await _capped(part, MAX_PHOTO, "too_big")
+                fields[TYPE] = part.headers.get("Content-Type", "")
             elif part.name in FORM_FIELDS:
                 fields[part.name] = (await _capped(part, ROOM_FOR_FIELDS, "too_long")).decode()
     except (ValueError, AssertionError):
@@ -319,6 +327,8 @@ async def _form(request: web.Request) -> tuple[dict[str, str], bytes | None]:
 
 
 FORM_FIELDS = ("key", "album", "caption", "reply")
+# What the page says that the file is; no field can have this name.
+TYPE = "photo"
 
 
 async def _capped(part: BodyPartReader, limit: int, why: str) -> bytes:
@@ -367,12 +377,42 @@ def _dressed(bubble: Bubble) -> dict[str, Any]:
         "wants_place": any("place" in entry for entry in entries),
         "pressed": pressed[0] if pressed else None,
         "reply": replies[0] if replies else None,
-        "photo": bubble.photo is not None,
+        "photo": bubble.photo is not None and not is_voice(bubble.photo),
+        "voice": is_voice(bubble.photo),
         "lat": bubble.lat,
         "lon": bubble.lon,
         "key": bubble.key.rpartition(":")[2] if bubble.mine else None,
         "at": bubble.at,
     }
+
+
+def _played(request: web.Request, data: bytes) -> web.Response:
+    """A recording, or the piece of it that a player asks for: some play nothing from a server that cannot.
+
+    https://developer.mozilla.org/docs/Web/HTTP/Guides/Range_requests
+    """
+    ending = voices.kind_of(data)
+    if ending is None:
+        raise Refusal(404, "missing")
+    headers = {
+        "Content-Disposition": f'attachment; filename="loi.{ending}"',
+        "Cache-Control": "private, max-age=3600",
+        "Accept-Ranges": "bytes",
+    }
+    start, stop = _range(request, len(data))
+    if (start, stop) == (0, len(data)):
+        return web.Response(body=data, content_type=voices.TYPES[ending], headers=headers)
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
+    return web.Response(body=data[start:stop], status=206, content_type=voices.TYPES[ending], headers=headers)
+
+
+def _range(request: web.Request, size: int) -> tuple[int, int]:
+    """What is asked for, in bytes; everything when it is asked for in another way."""
+    try:
+        start, stop, _ = request.http_range.indices(size)
+    except ValueError:
+        return 0, size
+    return (start, stop) if start < stop else (0, size)
 
 
 def image_kind(data: bytes) -> str | None:

@@ -87,7 +87,8 @@ class Partner:
 class Rules:
     """How much and when: the night of messages, the hour of digests, the length of a shift, what is too much.
 
-    `reports_hour` and `reports_day` are what one person may file, `alerts_minute` what one chat is sent.
+    `reports_hour` and `reports_day` are what one person may file, `alerts_minute` what one chat is sent;
+    for `same_days` an open report of the same place is offered instead of a new one.
     """
 
     quiet_from: time = time(21, 0)
@@ -99,6 +100,7 @@ class Rules:
     reports_hour: int = 5
     reports_day: int = 20
     alerts_minute: int = 10
+    same_days: int = 14
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from typing import Any
 from bot.core.events import Address, FileRef
 from bot.core.session import Draft
 
+# The purpose of what is heard and not seen.
+VOICE = "voice"
+
 
 class Lane(IntEnum):
     """Highest first. What was sent but not marked when we died is sent again, but for REMINDER."""
@@ -56,7 +59,8 @@ class ShowPhotos:
     """Promise the clean photos of a report (None: the one filed by this decision), one row each.
 
     At most `limit`; `only` that one, if it is among the first `limit` that are clean. The same photo goes to
-    the same place once a `round`: reopened reports show theirs again.
+    the same place once a `round`: reopened reports show theirs again. `data` fills the caption.
+    With the purpose VOICE it is the voice messages that are promised: only `handlers.hearing` may do that.
     """
 
     to: Address
@@ -69,6 +73,7 @@ class ShowPhotos:
     round: int = 0
     night: Night = Night.WAIT
     wait_ms: int = 0
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +104,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class KeepPhoto:
-    """Fetch a photo; it belongs to the draft that lists its id, or to `report` at once."""
+    """Fetch a photo or a voice message; it belongs to the draft that lists its id, or to `report` at once."""
 
     file: FileRef
     purpose: str = "before"
     report: int | None = None
 
+    @property
+    def kind(self) -> str:
+        return VOICE if self.purpose == VOICE else "photo"
+
 
 @dataclass(frozen=True, slots=True)
 class AttachPhotos:
-    """Give waiting or ready photos to a report."""
+    """Give waiting or ready photos, or voice messages, to a report."""
 
     photos: tuple[int, ...]
     report: int

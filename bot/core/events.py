@@ -53,6 +53,15 @@ class PhotoSent:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceSent:
+    """A voice message, or a recording sent as a file; `seconds` as the platform tells, 0 when it does not."""
+
+    file: FileRef
+    seconds: int
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceSent:
     """A point on the map, WGS 84 degrees, exactly as the platform gave it (perhaps out of range)."""
 
@@ -62,7 +71,7 @@ class PlaceSent:
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """Something the talk cannot use: kind is voice, video, sticker, contact, document, too_long, other."""
+    """Something the talk cannot use: kind is video, sticker, contact, document, too_long, other."""
 
     kind: str
 
@@ -86,7 +95,10 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class PhotoReady:
-    """A photo that was fetched and cleaned, or could not be: problem says why (see photos.PROBLEMS)."""
+    """A photo that was fetched and cleaned, or could not be: problem says why (see photos.PROBLEMS).
+
+    A voice message comes back in the same way (see voices.PROBLEMS): it has its row beside the photos.
+    """
 
     photo: int
     problem: str | None = None
@@ -148,6 +160,7 @@ Event = (
     | Edited
     | Pressed
     | PhotoSent
+    | VoiceSent
     | PlaceSent
     | Unsupported
     | Entered

@@ -13,7 +13,8 @@ class Needs:
     """The look-ups one event asks for; who the sender is gets looked up always.
 
     `code`: a report by code · `answered`: the report of the bot's message this one replies to ·
-    `photo`: the photo and its report · `units`: who can be told there · `mine`: the sender's own reports ·
+    `photo`: the photo and its report · `units`: who can be told there · `mine`: the sender's own
+    reports, `followed`: those they follow ·
     `open_here`: what is open at the sender's desks (or the room's) · `invite`: hash of a typed code ·
     `unheard`: reports nobody could be told of · `my_desks`: who hears for the sender's own units ·
     `outbox`: a refused message · `near`: reports of the same field close to a spot · `filed`: how many the
@@ -29,6 +30,7 @@ class Needs:
     units: frozenset[str] = frozenset()
     desk_of_report: bool = False
     mine: bool = False
+    followed: bool = False
     open_here: bool = False
     invite: str | None = None
     unheard: bool = False
@@ -148,12 +150,13 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class PhotoFact:
-    """A photo: `report` once it has one, `ready` once it is clean."""
+    """A photo or voice message: `report` once it has one, `ready` once it is clean; it came `at` (ms)."""
 
     id: int
     purpose: str
     report: int | None
     ready: bool = False
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +171,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
+    """What is known; `answered` is the name of the bot's message that this one replies to."""
+
     now: datetime
     me: Me
     room: str | None = None
     report: Report | None = None
+    answered: str = ""
     photo: PhotoFact | None = None
     desks: Mapping[str, Desk] = field(default_factory=dict)
     mine: tuple[Report, ...] = ()
+    followed: tuple[Report, ...] = ()
     open_here: tuple[Report, ...] = ()
     invite: Invite | None = None
     unheard: tuple[Report, ...] = ()

@@ -4,14 +4,16 @@ from dataclasses import replace
 
 from bot.core.commune import Commune, Point
 from bot.core.places import village_at
-from bot.core.session import LANDMARK_MAX, PHOTOS_MAX, WORDS_MAX, Draft, Session
+from bot.core.session import LANDMARK_MAX, PHOTOS_MAX, VOICES_MAX, WORDS_MAX, Draft, Session
 from bot.core.text import clip
 
-ORDER = "order"
+ORDER, OFFICIAL = "order", "official"
 
 
 def next_slot(draft: Draft, commune: Commune) -> str:
     """The first thing still missing; "summary" when the report can go."""
+    if draft.suspect and OFFICIAL not in draft.skipped:
+        return OFFICIAL
     if draft.category is None:
         return "category"
     if not draft.placed and not (draft.landmark and "place" in draft.skipped):
@@ -73,6 +75,16 @@ def put_photo(draft: Draft, photo: int) -> Draft:
     return replace(draft, photos=(*draft.photos, photo))
 
 
+def put_voice(draft: Draft, voice: int) -> Draft:
+    if voice in draft.voices or len(draft.voices) >= VOICES_MAX:
+        return draft
+    return replace(draft, voices=(*draft.voices, voice))
+
+
+def drop_voice(draft: Draft, voice: int) -> Draft:
+    return replace(draft, voices=tuple(kept for kept in draft.voices if kept != voice))
+
+
 def fitted(session: Session, commune: Commune) -> Session:
     """The session without categories and villages that the commune does not have any more."""
     if session.draft is None and not session.later:
@@ -103,10 +115,20 @@ def merge(draft: Draft, other: Draft) -> Draft:
         lon=other.lon,
         outside=other.outside,
         photos=(*draft.photos, *other.photos)[:PHOTOS_MAX],
+        voices=(*draft.voices, *other.voices)[:VOICES_MAX],
         hours=draft.hours or other.hours,
         private=draft.private or other.private,
         words=joined(draft.words, other.words),
     )
+
+
+def put_official(draft: Draft, official: bool) -> Draft:
+    """Whether it is about an official; if it is, no landmark and no photo are needed."""
+    draft = replace(draft, official=official, skipped=draft.skipped | {OFFICIAL})
+    if not official:
+        return draft
+    kind = draft.category or OFFICIAL
+    return replace(draft, category=kind, skipped=draft.skipped | {"landmark", "photo", "hours"})
 
 
 def skip_all(draft: Draft) -> Draft:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+# What a stored voice message ends with.
+VOICES = (".ogg", ".mp3", ".m4a", ".webm")
+
 
 @dataclass(frozen=True, slots=True)
 class Button:
@@ -13,9 +16,14 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Plain text and at most five choices; `photo` is the stored key of one picture to show."""
+    """Plain text and at most five choices; `photo` is the stored key of one picture, or of one recording."""
 
     text: str
     buttons: tuple[Button, ...] = ()
     photo: str | None = None
     place_wanted: bool = False
+
+    @property
+    def voice(self) -> bool:
+        """Whether what is stored is to be heard, not seen."""
+        return self.photo is not None and self.photo.endswith(VOICES)

@@ -44,6 +44,11 @@ class Phrase:
         return _WEIGHTS[min(len(self.head) + len(self.tail), len(_WEIGHTS) - 1)]
 
     @property
+    def spelt(self) -> str:
+        """Its words with their accents."""
+        return " ".join(token.typed or token.plain for token in (*self.head, *self.tail))
+
+    @property
     def plain(self) -> str:
         """Its words, the gap left out."""
         return " ".join(token.plain for token in (*self.head, *self.tail))

@@ -104,6 +104,7 @@ class Report:
     due_at: int | None = None
     due_step: str = ""
     photos: int = 0
+    voices: int = 0
     followers: tuple[tuple[str, str], ...] = ()
 
     @property

@@ -10,13 +10,16 @@ NUDGE_AFTER_MS = 30 * 60 * 1000
 ADD_FOR_MS = 30 * 60 * 1000
 PHOTOS_MAX = 10
 FORWARDED_MAX = 5
+VOICES_MAX = 3
 WORDS_MAX = 2000
 LANDMARK_MAX = 120
 LATER_MAX = 5
 WRONG_CODES_AN_HOUR = 10
 # After so long an after photo or a decision's number is asked for again: a birthday picture closes nothing.
 OWED_FOR_MS = 60 * 60 * 1000
+OWED_STEPS = ("photo", "number", "later", "help", "review")
 ALBUM_FOR_MS = 5 * 60 * 1000
+URGENT_FOR_MS = 30 * 60 * 1000
 COMPLAINT_FOR_MS = 24 * 3600 * 1000
 CHOOSING_FOR_MS = 10 * 60 * 1000
 
@@ -25,6 +28,8 @@ CHOOSING_FOR_MS = 10 * 60 * 1000
 class Draft:
     """A report being told: slots fill in any order. `id` is the inbox row that opened it (buttons carry it).
 
+    `callback` is a number to call back; `suspect`: the words speak of an official, and `official`: they are a
+    complaint about one; `same` is the code of the open report that it may be the same as;
     `behalf`: it is told for somebody else, who called or came by;
     `guesses` are categories to offer first; `units` villages that the words may mean;
     `asked` is the question that stands open, `stuck` the one that an answer did not help;
@@ -43,11 +48,16 @@ class Draft:
     lon: float | None = None
     outside: bool = False
     photos: tuple[int, ...] = ()
+    voices: tuple[int, ...] = ()
     words: str = ""
     hours: str = ""
     private: bool = False
     behalf: bool = False
     skipped: frozenset[str] = frozenset()
+    callback: str = ""
+    suspect: bool = False
+    official: bool = False
+    same: str = ""
     asked: str | None = None
     stuck: str | None = None
     nudged: bool = False
@@ -55,6 +65,11 @@ class Draft:
     @property
     def bare(self) -> bool:
         """Nothing but photos yet."""
+        return self.wordless and not self.voices
+
+    @property
+    def wordless(self) -> bool:
+        """Nothing yet but photos and voice messages."""
         return self.category is None and not self.placed and not (self.words or self.landmark)
 
     @property
@@ -70,8 +85,9 @@ class Draft:
 class Closing:
     """An officer said "done" and owes the rest.
 
-    `step`: photo, number (of the decision), checking (the photo is being looked at) or closed (by a photo, so
-    that the rest of its album finds its way); `at` in ms.
+    `step`: photo, number (of the decision), checking (the photo is being looked at), closed (by a photo, so
+    that the rest of its album finds its way); or what a date or a reason is owed for: later, help, review.
+    `outcome` is what is known of it so far; `at` in ms.
     """
 
     code: str
@@ -87,8 +103,9 @@ class Session:
 
     `later` are reports told before the first was sent; `last` is the code of the report filed here last,
     `last_at` when; `complaint` the code of a report whose reporter said "not yet" and owes a word;
-    `wrong_codes` the moments of mistyped invite codes in the last hour; `choosing` what a unit was asked for
-    (members, or the role to invite), and when.
+    `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
+    told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
+    role to invite), and when.
     """
 
     draft: Draft | None = None
@@ -99,12 +116,14 @@ class Session:
     complaint: str | None = None
     complaint_at: int = 0
     wrong_codes: tuple[int, ...] = ()
+    urgent_at: int = 0
+    alarm: str = ""
     choosing: str = ""
     choosing_at: int = 0
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""
-        return self._newest(account, ("photo", "number"), now - OWED_FOR_MS)
+        return self._newest(account, OWED_STEPS, now - OWED_FOR_MS)
 
     def photographed(self, account: str, now: int) -> Closing | None:
         """What this person just sent an after photo for: more of them belong to it."""

@@ -305,5 +305,15 @@ def hide_links(text: str) -> str:
     return _LINK.sub("•••", text)
 
 
+def phone_in(text: str) -> str:
+    """The first telephone number in a text, its digits alone."""
+    found = _PHONE.search(text)
+    return re.sub(r"[ .-]", "", found[0]) if found else ""
+
+
+def without_phones(text: str) -> str:
+    return _PHONE.sub(" ", text)
+
+
 def has_phone(text: str) -> bool:
     return _PHONE.search(text) is not None

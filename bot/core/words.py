@@ -30,6 +30,16 @@ COMMANDS: Final = {
     "nhiemvu": "task",
 }
 """Each command and the list of `[words]` that says the same."""
+DUTY_WORDS: Final = {
+    "take": "take",
+    "done": "done",
+    "in_progress": "start",
+    "postpone": "later",
+    "ask_commune": "help",
+    "forward": "forward",
+    "review": "review",
+}
+"""Each list of words of duty, and what it says."""
 _LONGEST_SHORT: Final = 80
 _OUTCOME: Final = "outcome_"
 _SECOND: Final = 0.6
@@ -144,6 +154,24 @@ class Lexicon:
         named = self._categories.find(said)
         return any(not any(match.inside(other) for other in named) for match in matches)
 
+    def emergency(self, text: str) -> str | None:
+        """Whether it tells of an emergency: "sure", or "unsure" when it may be something else."""
+        if self.mentions(text, "calm"):
+            return None
+        if self.mentions(text, "emergency"):
+            return "sure"
+        return "unsure" if self.mentions(text, "emergency_unsure") else None
+
+    def about_official(self, text: str) -> bool:
+        """Whether it complains about an official."""
+        found = self._mentions["official"].find(_tokens(text)) if "official" in self._mentions else []
+        return any(match.exact for match in found)
+
+    def emergency_words(self, text: str) -> str:
+        """The phrase that tells of the emergency, as the commune spells it; empty without one."""
+        found = self._mentions["emergency"].find(_tokens(text)) if "emergency" in self._mentions else []
+        return found[0].phrase.spelt if found else ""
+
     def begins(self, text: str, kind: str) -> bool:
         """Whether the message begins with one of the phrases of a list."""
         found = self._mentions[kind].find(_tokens(text)) if kind in self._mentions else []
@@ -167,13 +195,11 @@ class Lexicon:
         return "tim" if code and self.means(text[: code.start()], "find") else None
 
     def duty_verb(self, text: str) -> str | None:
-        """Whether a message, apart from a code or a number, is an officer's "take" or "done"."""
+        """The word of duty that a message is, apart from a code or a number: "take", "done", "later" …"""
         rest = self._report.sub(" ", text[:LONGEST])
         rest = " ".join(word for word in rest.split() if not word.isdecimal())
         meant = self.meanings(rest)
-        if "take" in meant:
-            return "take"
-        return "done" if "done" in meant else None
+        return next((verb for kind, verb in DUTY_WORDS.items() if kind in meant), None)
 
     def duty_mention(self, text: str) -> str | None:
         """The same, somewhere in a longer sentence; "done" says more than "take"."""
@@ -209,6 +235,13 @@ class Lexicon:
         """The first report code in a message, however loosely typed, as it is printed."""
         found = self._report.search(text[:LONGEST])
         return f"{self._prefix}-{found[1]}-{int(found[2]):05}" if found and int(found[2]) else None
+
+    def after_code(self, text: str, kind: str) -> str | None:
+        """What follows the code in a message that begins with one of a list and a code: "lời AP-…: …"."""
+        found = self._report.search(text[:LONGEST])
+        if not found or not self.means(text[: found.start()], kind):
+            return None
+        return text[found.end() :].lstrip(" \n.,:;-–").rstrip()
 
     def invite_code(self, text: str) -> str | None:
         """The invite code that a message is, alone or after /start, as it is printed."""

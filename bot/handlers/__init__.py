@@ -21,6 +21,7 @@ from bot.core.events import (
     ReportDue,
     Undelivered,
     Unsupported,
+    VoiceSent,
     Words,
 )
 from bot.core.facts import Facts
@@ -28,11 +29,12 @@ from bot.core.message import Button
 from bot.core.session import Session
 from bot.core.text import clean, fold
 from bot.handlers import (
+    adding,
     alerts,
     behalf,
     deadlines,
     duty,
-    filing,
+    hand_on,
     join,
     judge,
     lookup,
@@ -41,17 +43,19 @@ from bot.handlers import (
     report,
     spoken,
     start,
+    urgent,
+    voice,
 )
 from bot.handlers.needs import needs
 from bot.handlers.talk import Decision, Talk, World
 
 __all__ = ["Decision", "Talk", "World", "decide", "needs", "read_press"]
 
-DUTY_VERBS = ("take", "done", "out")
+DUTY_VERBS = ("take", "done", "out", "phone", *hand_on.VERBS)
 JUDGING = ("good", "bad")
 FORM_VERBS = (
     *("f", "c", "kinds", "u", "us", "map", "no", "edit", "ed", "keep", "priv", "add", "send", "cancel"),
-    *("merge", "after", "again", "nowhere"),
+    *("merge", "after", "again", "nowhere", "off", "same", "other"),
 )
 
 
@@ -96,15 +100,18 @@ def _decided(talk: Talk) -> Decision:
         case Pressed(action):
             return _pressed(talk, action)
         case Words(text):
-            return spoken.words(talk, clean(text).strip())
+            text = clean(text).strip()
+            return voice.line(talk, text) or spoken.words(talk, text)
         case Edited(text):
             return _edited(talk, clean(text).strip())
         case PhotoSent() as photo:
             return _photo_sent(talk, replace(photo, caption=clean(photo.caption).strip()))
+        case VoiceSent() as sent:
+            return _voice_sent(talk, replace(sent, caption=clean(sent.caption).strip()))
         case PhotoReady() as ready:
             return _photo_ready(talk, ready)
         case PlaceSent(lat, lon):
-            return talk.stay() if talk.here.group else report.place_sent(talk, lat, lon)
+            return talk.stay() if talk.here.group else _place_sent(talk, lat, lon)
         case LinkReady(lat, lon):
             return report.link_ready(talk, lat, lon)
         case Unsupported() as event:
@@ -144,6 +151,12 @@ def _pressed(talk: Talk, action: str) -> Decision:
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()
+    if verb == "calm":
+        return urgent.calm(talk, report.begin_with)
+    if verb == "alarm":
+        return urgent.pressed(talk)
+    if verb == "umap":
+        return talk.stay(talk.ask("resident/show_on_map"))
     if verb in FORM_VERBS:
         draft, _, argument = rest.partition(":")
         return report.press(talk, verb, draft, argument)
@@ -162,7 +175,7 @@ def _pressed(talk: Talk, action: str) -> Decision:
             return start.privacy(talk)
         case "help":
             return start.help_(talk)
-    return filing.stale(talk)
+    return adding.stale(talk)
 
 
 # Photos and news of our own ----------------------------------------------------------------------
@@ -174,9 +187,16 @@ def _edited(talk: Talk, text: str) -> Decision:
     if talk.session.draft is not None:
         return report.retold(talk, talk.session.draft, text, edited=True)
     found = talk.facts.report
-    if filing.may_add(talk) and found is not None and not found.words.endswith(text):
-        return filing.add_words(talk, found, text)
+    if adding.may_add(talk) and found is not None and not found.words.endswith(text):
+        return adding.add_words(talk, found, text)
     return talk.stay()
+
+
+def _place_sent(talk: Talk, lat: float, lon: float) -> Decision:
+    emergency = urgent.awaits(talk)
+    if emergency is not None:
+        return urgent.place_sent(talk, emergency, lat, lon)
+    return report.place_sent(talk, lat, lon)
 
 
 def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
@@ -186,21 +206,45 @@ def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
         return after
     if talk.here.group:
         return talk.stay()
+    if urgent.awaits(talk) is not None and found is not None:
+        return adding.add_photo(talk, found, photo)
     if found is not None:
         if spoken.complains(talk, found, photo.caption):
             return judge.complain(talk, found, photo.caption, photo)
-        if filing.may_add(talk) and not report.tells_something(talk, photo.caption):
-            return filing.add_photo(talk, found, photo)
+        if adding.may_add(talk) and not report.tells_something(talk, photo.caption):
+            return adding.add_photo(talk, found, photo)
     return report.photo_sent(talk, photo)
+
+
+def _voice_sent(talk: Talk, sent: VoiceSent) -> Decision:
+    """Told in private only; what an officer's answer should be is words."""
+    found = talk.facts.report
+    if talk.here.group:
+        return talk.stay()
+    problem = voice.refused(talk, sent)
+    if problem is not None:
+        return problem
+    if found is not None:
+        if talk.incoming.replied is not None and duty.rights_to(talk, found):
+            return talk.stay(talk.answer("duty/help"))
+        if urgent.awaits(talk) is not None:
+            return voice.add(talk, found, sent)
+        if spoken.complains(talk, found, sent.caption):
+            return voice.complain(talk, found, sent)
+        if adding.may_add(talk) and not report.tells_something(talk, sent.caption):
+            return voice.add(talk, found, sent)
+    return voice.tell(talk, talk.session.draft or report.new_draft(talk), sent)
 
 
 def _photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
     photo, found = talk.facts.photo, talk.facts.report
+    if voice.fetched(talk, ready):
+        return voice.ready(talk, ready)
     if photo is None or found is None:
         return report.photo_ready(talk, ready)
     if photo.purpose == "after":
         return duty.after_ready(talk, found, ready)
-    return filing.photo_ready(talk, found, ready)
+    return adding.photo_ready(talk, found, ready)
 
 
 def _undelivered(talk: Talk, why: str) -> Decision:

@@ -1,6 +1,7 @@
 """Who hears of a report, what an alert says, and who hears it instead when it does not get through."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bot.core import when
@@ -11,6 +12,8 @@ from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import FORWARDED_MAX
 from bot.core.text import clip, hide_links, hide_phones
+from bot.handlers import hearing
+from bot.handlers.quiet import opens_at
 from bot.handlers.talk import Decision, Talk, about
 
 ALERT_WORDS_MAX = 600
@@ -36,16 +39,27 @@ def alert_words(text: str) -> str:
 
 def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
     """What an alert about a filed report says; `by` is when it should be answered."""
-    now = talk.facts.now.astimezone(when.ZONE)
+    heard = heard_at(talk, report.field, report.desk)
+    kept = kept_from(talk, report)
     return about(report, talk.commune) | {
-        "words": alert_words(report.words),
+        "words": "" if kept else alert_words(report.words),
         "hours": hide_phones(report.hours),
-        "photos": report.photos,
-        "by": when.spoken(when.local(report.ack_by), now),
+        "photos": 0 if kept else report.photos,
+        "voices": 0 if kept else report.voices,
+        "listens": hearing.listens(talk.commune, report.desk),
+        "others": len(report.followers),
+        "recurs": report.recurs is not None,
+        "by": when.spoken(when.local(report.ack_by), heard),
         "fallback": False,
         "again": report.reopened > 0,
         "private": report.private,
+        "disputed": False,
     }
+
+
+def kept_from(talk: Talk, report: Report) -> bool:
+    """A village never gets the words and photos of a matter of order: neighbours know each other's hand."""
+    return report.field == ORDER and talk.commune.unit(report.desk).kind == "village"
 
 
 def night_of(talk: Talk, field: str, desk: str) -> Night:
@@ -53,6 +67,12 @@ def night_of(talk: Talk, field: str, desk: str) -> Night:
     if field == EMERGENCY:
         return Night.LOUD
     return Night.SILENT if field == ORDER and talk.commune.unit(desk).kind == "police" else Night.WAIT
+
+
+def heard_at(talk: Talk, field: str, desk: str) -> datetime:
+    """When an alert that is promised now is read: "tomorrow" is said from then on."""
+    waits = night_of(talk, field, desk) == Night.WAIT
+    return (opens_at(talk) if waits else None) or talk.facts.now.astimezone(when.ZONE)
 
 
 def alert(talk: Talk, ear: Address, report: Report, data: Mapping[str, Any], key: str | None = None) -> Say:
@@ -89,7 +109,21 @@ def undelivered(talk: Talk) -> tuple[Effect, ...]:
         key = _once(report, ear, refusal.address)
         effects.append(alert(talk, ear, report, data, key))
         effects.append(show_photos(talk, ear, report))
+        if hearing.listens(talk.commune, report.desk):
+            effects += play(talk, ear, report)
     return tuple(effects)
+
+
+def play(talk: Talk, ear: Address, report: Report) -> list[Effect]:
+    """The reporter's voice behind an alert, for an ear that may listen."""
+    return hearing.play(talk, report, (ear,), night_of(talk, report.field, report.desk))
+
+
+def play_all(talk: Talk, report: Report) -> list[Effect]:
+    """The reporter's voice for all who listen for the desk, whoever was told."""
+    return hearing.play(
+        talk, report, hearing.ears(talk, report.desk), night_of(talk, report.field, report.desk)
+    )
 
 
 def overlooked(talk: Talk) -> Decision:
@@ -102,7 +136,8 @@ def overlooked(talk: Talk) -> Decision:
         return talk.stay()
     data = alert_data(talk, report) | {"fallback": fallback}
     alerts = [alert(talk, ear, report, data) for ear in ears]
-    return talk.stay(*alerts, *(show_photos(talk, ear, report) for ear in ears), Heard((report.id,)))
+    shown = [show_photos(talk, ear, report) for ear in ears]
+    return talk.stay(*alerts, *shown, *play_all(talk, report), Heard((report.id,)))
 
 
 def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:

@@ -85,6 +85,7 @@ def morning(talk: Talk, event: MorningDue) -> Decision:
         "desk": unit_words(talk.commune, event.unit),
         "reports": [_line(talk, report) for report in reports[:LISTED_MAX]],
         "count": talk.facts.open_count,
+        "waiting": next((r.code for r in reports if r.status in WAITING and r.desk == event.unit), ""),
     }
     return talk.stay(*_each(talk, event, "duty/digest", data))
 

@@ -4,7 +4,8 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from bot.core.effects import AttachPhotos, Effect, KeepPhoto, Lane, Say, ShowPhotos
+from bot.core.commune import LEAD
+from bot.core.effects import VOICE, AttachPhotos, Effect, KeepPhoto, Lane, Note, Say, ShowPhotos
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.facts import Role
 from bot.core.report import (
@@ -16,12 +17,23 @@ from bot.core.report import (
 )
 from bot.core.session import Closing, Draft
 from bot.core.text import clip
+from bot.handlers import hand_on
 from bot.handlers.alerts import ears_of
 from bot.handlers.judge import complain, judge, too_old, with_photos
 from bot.handlers.steps import step
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
 NOTE_MAX = 300
+# The line of the status table behind each word of duty.
+TABLE = {
+    "take": "take",
+    "done": "close",
+    "start": "start",
+    "later": "postpone",
+    "help": "ask_help",
+    "forward": "forward",
+    "review": "reject",
+}
 # In a room a photo that answers nothing counts as the after photo for so long.
 CLOSE_MS = 3 * 60 * 1000
 _DECISION = re.compile(r"(?:s\S\s+)?\d{1,6}\s*/\s*[^\W\d][\S ]{0,40}", re.IGNORECASE)
@@ -29,8 +41,12 @@ _DECISION = re.compile(r"(?:s\S\s+)?\d{1,6}\s*/\s*[^\W\d][\S ]{0,40}", re.IGNORE
 
 def rights_to(talk: Talk, report: Report) -> tuple[Role, ...]:
     """The roles by which the sender may deal with this report, checked now; none: they may not."""
-    office = tuple(r for r in talk.facts.me.of(talk.commune.office) if r.role == "office")
-    return tuple(dict.fromkeys((*talk.facts.me.of(report.desk), *office)))
+    me = talk.facts.me
+    if report.desk == LEAD:
+        return tuple(role for role in me.roles if role.role == LEAD)
+    office = tuple(r for r in me.of(talk.commune.office) if r.role == "office")
+    lead = tuple(r for r in me.roles if r.role == LEAD)
+    return tuple(dict.fromkeys((*me.of(report.desk), *office, *lead)))
 
 
 def press(talk: Talk, verb: str, rest: str) -> Decision:
@@ -48,12 +64,30 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
             return ask_after(talk, report, roles)
         case "out":
             return choose_outcome(talk, report, roles, rest)
+        case "phone":
+            return _number_shown(talk, report, roles)
+        case _ if verb in hand_on.VERBS:
+            return hand_on.press(talk, verb, report, roles, rest)
     return talk.stay(talk.answer("duty/unknown_code"))
+
+
+def may_call(talk: Talk, report: Report, roles: tuple[Role, ...]) -> bool:
+    """The office, the police, and those who lead: nobody else sees a reporter's number, and no room."""
+    units = (talk.commune.office, talk.commune.police)
+    known = any(role.unit in units or role.role == LEAD for role in roles)
+    return known and not talk.here.group and bool(report.callback)
+
+
+def _number_shown(talk: Talk, report: Report, roles: tuple[Role, ...]) -> Decision:
+    if not may_call(talk, report, roles):
+        return talk.stay(talk.answer("duty/no_number", code=report.code, group=talk.here.group))
+    told = talk.answer("duty/number", code=report.code, number=report.callback)
+    return talk.stay(Note(report.id, "number_seen"), told)
 
 
 def _not_yours(talk: Talk, report: Report) -> Say:
     """Members and the report's own room hear whose it is; to anybody else it does not exist."""
-    insider = talk.facts.me.roles or talk.facts.room == report.desk
+    insider = report.desk != LEAD and (talk.facts.me.roles or talk.facts.room == report.desk)
     if not insider:
         return talk.answer("duty/unknown_code")
     member = bool(talk.facts.me.roles)
@@ -62,8 +96,8 @@ def _not_yours(talk: Talk, report: Report) -> Say:
 
 def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
     """A duty's word without a code: the only open report, or the one with that number, is meant."""
-    step = "take" if verb == "take" else "close"
-    waiting = tuple(r for r in talk.facts.open_here if may_follow(r.status, step))
+    table = TABLE.get(verb, "close")
+    waiting = tuple(r for r in talk.facts.open_here if may_follow(r.status, table))
     own = tuple(r for r in waiting if r.taken_by == talk.facts.me.person)
     if verb == "done" and len(own) == 1 and serial is None:
         waiting = own
@@ -83,17 +117,29 @@ def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
             return talk.stay(asked)
 
 
+def put_off(talk: Talk, text: str, *, sure: bool) -> Decision | None:
+    """ "Hẹn thứ 6, chờ xe", with a code, in answer to an alert, or of the only report in one's hands."""
+    mine = [r for r in talk.facts.open_here if r.taken_by == talk.facts.me.person] or talk.facts.open_here
+    report = talk.facts.report if sure else (mine[0] if len(mine) == 1 else None)
+    if report is None:
+        return None
+    roles = rights_to(talk, report)
+    return hand_on.said_later(talk, report, roles[0], text) if roles else talk.stay(_not_yours(talk, report))
+
+
 def take(talk: Talk, report: Report, role: Role) -> Decision:
     if not may_follow(report.status, "take"):
         return talk.stay(_too_late(talk, report))
     _, change = step(talk, report, "take", taken_by=talk.facts.me.person, taken_name=role.name)
+    taker = LEAD if report.desk == LEAD else role.unit
     data = about(report, talk.commune) | {"who": role.name}
+    data["phone"] = may_call(talk, report, rights_to(talk, report))
     taken = replace(talk.answer("duty/taken", **data), report=report.id)
     return talk.stay(
         change,
         taken,
         *_tell_others(talk, report, "duty/taken_by_other", data),
-        *talk.tell_reporter(report, "resident/taken", desk=unit_words(talk.commune, role.unit)),
+        *talk.tell_reporter(report, "resident/taken", desk=unit_words(talk.commune, taker)),
     )
 
 
@@ -158,6 +204,8 @@ def owed_words(talk: Talk, report: Report, closing: Closing, text: str) -> Decis
         return choose_outcome(talk, report, roles, outcome)
     if lexicon.means(text, "skip_photo"):
         return ask_after(talk, report, roles)
+    if closing.step in hand_on.OWED_STEPS:
+        return hand_on.owed_words(talk, report, closing, roles, text)
     if closing.step == "number":
         return _number_given(talk, report, closing, roles, text)
     return None
@@ -236,13 +284,15 @@ def photos_meant(talk: Talk, verb: str, draft: Draft) -> Decision:
     roles = rights_to(talk, report)
     if not roles or not may_follow(report.status, "close"):
         return talk.stay(_too_late(talk, report) if roles else _not_yours(talk, report))
-    attached = AttachPhotos(draft.photos, report.id, "after")
+    attached: list[Effect] = [AttachPhotos(draft.photos, report.id, "after")]
+    if draft.voices:
+        attached.append(AttachPhotos(draft.voices, report.id, VOICE))
     if talk.facts.photo is not None and talk.facts.photo.ready:
         closed = close(talk, report, roles[0], "photo")
-        return Decision(replace(closed.session, draft=None), (attached, *closed.effects))
+        return Decision(replace(closed.session, draft=None), (*attached, *closed.effects))
     closing = Closing(report.code, talk.incoming.account, "checking", at=talk.now)
     told = talk.answer("duty/after_got", code=report.code)
-    return talk.go(attached, told, draft=None, closings=talk.session.owing(closing))
+    return talk.go(*attached, told, draft=None, closings=talk.session.owing(closing))
 
 
 def after_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:

@@ -6,7 +6,8 @@ from bot.core.events import Address, Moved
 from bot.core.facts import Desk
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
-from bot.handlers.alerts import alert, alert_data, show_photos
+from bot.handlers import hearing
+from bot.handlers.alerts import alert, alert_data, play, show_photos
 from bot.handlers.talk import Decision, Talk, unit_words
 
 HOUR_MS = 3600 * 1000
@@ -43,6 +44,8 @@ def _catch_up(talk: Talk, unit: str, role: str = "") -> tuple[Effect, ...]:
         data = alert_data(talk, report) | {"fallback": report.desk != unit}
         alerts.append(alert(talk, talk.here, report, data))
         alerts.append(show_photos(talk, talk.here, report))
+        if hearing.listens(talk.commune, LEAD if report.desk == LEAD else unit):
+            alerts += play(talk, talk.here, report)
     return (*alerts, Heard(tuple(report.id for report in waiting)))
 
 

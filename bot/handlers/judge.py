@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.core import when
 from bot.core.commune import LEAD
-from bot.core.effects import AttachPhotos, Change, Effect, KeepPhoto, Lane, Say
+from bot.core.effects import VOICE, AttachPhotos, Change, Effect, KeepPhoto, Lane, Say
 from bot.core.events import PhotoSent
 from bot.core.report import CONFIRMED, REOPEN_MS, REOPEN_TIMES, Report, may_follow
 from bot.core.session import WORDS_MAX
@@ -84,5 +84,7 @@ def with_photos(talk: Talk, decision: Decision) -> Decision:
     changed = [e for e in decision.effects if isinstance(e, Change)]
     if draft is None or not changed:
         return decision
-    attached = AttachPhotos(draft.photos, changed[0].report)
-    return Decision(replace(decision.session, draft=None), (attached, *decision.effects))
+    attached = [AttachPhotos(draft.photos, changed[0].report)]
+    if draft.voices:
+        attached.append(AttachPhotos(draft.voices, changed[0].report, VOICE))
+    return Decision(replace(decision.session, draft=None), (*attached, *decision.effects))

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.core import form
 from bot.core.session import WORDS_MAX, Draft
-from bot.core.text import clip, fold, tokens
+from bot.core.text import clip, fold, phone_in, tokens, without_phones
 from bot.handlers.talk import Talk
 
 # Answers of so few words only answer what was asked and add nothing to the story.
@@ -28,9 +28,12 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
     """The draft with whatever the words give."""
     got: Heard = {}
     draft = _take_privacy(talk, draft, text, got)
+    draft = _take_callback(talk, draft, text, got)
     if for_another(talk, text):
         got["behalf"] = True
         draft, text = replace(draft, behalf=True), _after_whom(text)
+    if not draft.suspect and talk.world.lexicon.about_official(text):
+        draft = replace(draft, suspect=True)
     if draft.asked == "hours" and _tells_hours(talk, text):
         return replace(draft, hours=clip(text, HOURS_MAX)), {**got, "hours": True}
     if draft.asked == "words":
@@ -74,7 +77,7 @@ def _is_story(talk: Talk, draft: Draft, text: str) -> bool:
     short = len(text.split()) <= ANSWER_WORDS
     if draft.asked in ("category", "place", "landmark") and short:
         return False
-    return bool(fold(text)) and not text.strip().isdecimal()
+    return bool(fold(without_phones(text))) and not text.strip().isdecimal()
 
 
 def _tells_hours(talk: Talk, text: str) -> bool:
@@ -91,6 +94,15 @@ def _take_privacy(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
         return draft
     got["kept"] = True
     return replace(draft, private=True)
+
+
+def _take_callback(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
+    """A number that somebody leaves is to be called back, by the office or the police."""
+    number = phone_in(text)
+    if not number:
+        return draft
+    got["callback"] = True
+    return replace(draft, callback=number)
 
 
 def _take_category(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:

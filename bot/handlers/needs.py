@@ -14,19 +14,22 @@ from bot.core.events import (
     Overlooked,
     PhotoReady,
     PhotoSent,
+    PlaceSent,
     Pressed,
     ReportDue,
     Undelivered,
+    VoiceSent,
     Words,
 )
-from bot.core.facts import Needs
+from bot.core.facts import Needs, Spot
+from bot.core.form import OFFICIAL
 from bot.core.invite import digest
-from bot.core.session import Session
+from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.unitwords import MEMBERS
-from bot.handlers import members
+from bot.handlers import hand_on, members
 from bot.handlers.talk import World
 
-ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look")
+ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_on.VERBS)
 
 
 def needs(incoming: Incoming, session: Session, world: World) -> Needs:
@@ -39,6 +42,11 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             own = not incoming.address.group
             return Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
+        case VoiceSent(caption=caption):
+            code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
+            return Needs(code=code, answered=incoming.replied, desk_of_report=True)
+        case PlaceSent() if _is_urgent(incoming, session):
+            return Needs(code=session.last, desk_of_report=True, units=_all_who_help(world, None))
         case Edited():
             return Needs(code=_in_progress(incoming, session), desk_of_report=True)
         case PhotoReady(photo=photo):
@@ -70,12 +78,21 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             return Needs()
 
 
+def _is_urgent(incoming: Incoming, session: Session) -> bool:
+    return int(incoming.at.timestamp() * 1000) - session.urgent_at <= URGENT_FOR_MS
+
+
 def _in_progress(incoming: Incoming, session: Session) -> str | None:
     """The report that a photo or a line without a code would belong to."""
     now = int(incoming.at.timestamp() * 1000)
     closing = session.owed(incoming.account, now) or session.photographed(incoming.account, now)
     if closing is not None:
         return closing.code
+    if session.draft is not None and session.draft.asked == "same":
+        return session.draft.same
+    newer = session.complaint is None or session.urgent_at > session.complaint_at
+    if _is_urgent(incoming, session) and session.last is not None and newer:
+        return session.last
     if session.complaint is not None:
         return session.complaint
     return session.last if session.draft is None else None
@@ -84,7 +101,9 @@ def _in_progress(incoming: Incoming, session: Session) -> str | None:
 def _of_press(action: str, session: Session, world: World) -> Needs:
     verb, _, rest = action.partition(":")
     if verb in ABOUT_A_REPORT:
-        return Needs(code=rest.partition(":")[0], desk_of_report=True)
+        code, _, more = rest.partition(":")
+        units = frozenset({more}) if verb == "forward" and more in world.commune.units else frozenset()
+        return Needs(code=code, desk_of_report=True, units=units)
     if verb in ("after", "again") and session.draft is not None and session.draft.photos:
         code = rest.partition(":")[2]
         return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
@@ -98,13 +117,20 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
         case "new" | "behalf":
             return Needs(code=session.last, mine=True)
         case "mine":
-            return Needs(mine=True)
+            return Needs(mine=True, followed=True)
         case "add":
             return Needs(code=session.last, desk_of_report=True)
         case "bind":
             return Needs(unheard=True, my_desks=True)
-        case "send":
+        case "send" | "other":
             return _of_sending(session, world)
+        case "same":
+            twin = session.draft.same if session.draft is not None else None
+            return replace(_of_sending(session, world), code=twin, desk_of_report=True)
+        case "calm":
+            return Needs(code=rest, desk_of_report=True, units=_all_who_help(world, None))
+        case "alarm":
+            return Needs(units=_all_who_help(world, session.alarm))
     return Needs()
 
 
@@ -114,7 +140,20 @@ def _of_sending(session: Session, world: World) -> Needs:
         return Needs()
     category = commune.categories[draft.category]
     units = {commune.desk_of(category, draft.unit), *commune.told_of(category, draft.unit), commune.office}
-    return Needs(units=frozenset(units))
+    if draft.official:
+        units |= {commune.field(OFFICIAL).desk}
+    field = OFFICIAL if draft.official else category.field
+    mark = world.lexicon.place_key(draft.landmark)
+    near = Spot(field, draft.unit, mark, draft.lat, draft.lon, draft.photos)
+    return Needs(units=frozenset(units), near=near, filed=True)
+
+
+def _all_who_help(world: World, text: str | None) -> frozenset[str]:
+    """Who hears of an emergency: the police, the office, and the village that the words name."""
+    commune = world.commune
+    named = world.lexicon.place(text).units if text else ()
+    villages = named if text else tuple(unit.id for unit in commune.villages)
+    return frozenset({commune.office, commune.police, *villages})
 
 
 def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> Needs:
@@ -123,6 +162,8 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     if code is not None:
         return Needs(code=code, desk_of_report=True)
     command = lexicon.command(text)
+    if command == "tracuu" and not incoming.address.group:
+        return Needs(code=_in_progress(incoming, session), desk_of_report=True, mine=True, followed=True)
     if command == "ketnoi":
         return Needs(unheard=True, my_desks=True)
     if command in ("start", "trogiup") and lexicon.invite_code(text) is None:
@@ -130,15 +171,21 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     invite = lexicon.invite_code(text)
     if invite is not None:
         return Needs(invite=digest(invite), unheard=True)
-    asks_to_send = session.draft is not None and session.draft.asked == "summary"
+    asks_to_send = session.draft is not None and session.draft.asked in ("summary", "same")
     sending = _of_sending(session, world) if asks_to_send else Needs()
+    urgent = _is_urgent(incoming, session) or lexicon.emergency(text) is not None
+    if urgent and not incoming.address.group:
+        # A bare number may name any village.
+        named = None if _is_urgent(incoming, session) else text
+        sending = replace(sending, units=sending.units | _all_who_help(world, named))
     answered = incoming.replied if session.complaint is None else None
     return replace(
         sending,
         answered=answered,
         code=_in_progress(incoming, session),
         desk_of_report=True,
-        open_here=incoming.address.group or bool(lexicon.duty_verb(text)),
+        open_here=incoming.address.group or bool(lexicon.duty_verb(text)) or lexicon.begins(text, "postpone"),
+        my_desks=lexicon.means(text, "shift_on") or lexicon.means(text, "shift_off"),
         mine=not incoming.address.group and (session.draft is None or session.draft.bare),
         members_of=(listed := _members_asked(incoming, text, session, world)) or frozenset(),
         my_members=listed is not None,

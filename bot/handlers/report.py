@@ -10,7 +10,7 @@ from bot.core.events import PhotoReady, PhotoSent
 from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, LATER_MAX, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip, fold
-from bot.handlers import duty, filing, start
+from bot.handlers import adding, duty, filing, sameplace, start
 from bot.handlers.listen import ANSWER_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
@@ -33,6 +33,11 @@ def begin(talk: Talk) -> Decision:
     return replace(decision, session=replace(decision.session, complaint=None))
 
 
+def begin_with(talk: Talk, text: str) -> Decision:
+    """A new report from words that were said before."""
+    return retold(talk, new_draft(talk), text)
+
+
 def advance(talk: Talk, draft: Draft, *effects: Effect, wait_ms: int = 0, **got: Any) -> Decision:
     """Keep the draft and ask for what is missing; `got` says first what was just understood."""
     slot = form.next_slot(draft, talk.commune)
@@ -47,6 +52,8 @@ def _question(talk: Talk, draft: Draft, slot: str, got: dict[str, Any]) -> Say:
         return _ask_category(talk, draft, data)
     if slot == "place" and (draft.units or draft.landmark):
         return ask_unit(talk, draft, got)
+    if slot == form.OFFICIAL:
+        return talk.ask("resident/ask_official", **data)
     if slot == "summary":
         return filing.summary(talk, draft, got)
     return talk.ask(f"resident/ask_{slot}", **data)
@@ -60,7 +67,7 @@ def _ask_category(talk: Talk, draft: Draft, data: dict[str, Any]) -> Say:
     if meant is not None:
         return meant
     shown = [field for field in talk.commune.fields.values() if not field.hidden]
-    fields, addable = _labels(shown), filing.addable(talk, draft)
+    fields, addable = _labels(shown), adding.addable(talk, draft)
     return talk.ask("resident/ask_category", **data, fields=fields, addable=addable)
 
 
@@ -119,25 +126,31 @@ def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
         case "priv":
             return advance(talk, replace(draft, private=not draft.private))
         case "add":
-            return filing.add_draft_to(talk, draft)
+            return adding.add_draft_to(talk, draft)
+        case "off":
+            return advance(talk, form.put_official(draft, official=rest == "yes"))
+        case "same":
+            return _same(talk, draft)
+        case "other":
+            return _send(talk, form.skip(draft, "same"))
         case "send":
             return _send(talk, draft)
         case "cancel":
             return cancel(talk)
-    return filing.stale(talk)
+    return adding.stale(talk)
 
 
 def _stale(talk: Talk) -> Decision:
     """A button of an older form: what stands open now is asked again."""
     if talk.session.draft is None:
-        return filing.stale(talk)
+        return adding.stale(talk)
     return advance(talk, talk.session.draft, talk.answer("resident/stale_draft"))
 
 
 def _choose_field(talk: Talk, draft: Draft, rest: str) -> Decision:
     field, _, page = rest.partition(":")
     if field not in talk.commune.fields or talk.commune.fields[field].hidden:
-        return filing.stale(talk)
+        return adding.stale(talk)
     leaves = [leaf for leaf in talk.commune.categories.values() if leaf.field == field]
     if len(leaves) == 1:
         return _choose_category(talk, draft, leaves[0].id)
@@ -154,20 +167,20 @@ def _choose_field(talk: Talk, draft: Draft, rest: str) -> Decision:
 
 def _choose_category(talk: Talk, draft: Draft, category: str) -> Decision:
     if category not in talk.commune.categories:
-        return filing.stale(talk)
+        return adding.stale(talk)
     name = talk.commune.categories[category].name
     return advance(talk, replace(draft, category=category, guesses=()), category=name)
 
 
 def _choose_unit(talk: Talk, draft: Draft, unit: str) -> Decision:
     if unit not in talk.commune.units or talk.commune.units[unit].kind != "village":
-        return filing.stale(talk)
+        return adding.stale(talk)
     return advance(talk, form.put_unit(draft, unit), village=talk.commune.units[unit].name)
 
 
 def _skip(talk: Talk, draft: Draft, slot: str) -> Decision:
     if slot not in OPTIONAL:
-        return filing.stale(talk)
+        return adding.stale(talk)
     return advance(talk, form.skip(draft, slot))
 
 
@@ -175,8 +188,10 @@ def _ask_again(talk: Talk, draft: Draft, slot: str) -> Decision:
     """Open a slot for change; what is there stays until something new comes."""
     if slot == "drop":
         return advance(talk, form.drop_photos(draft))
+    if slot == "mute":
+        return advance(talk, replace(draft, voices=()))
     if slot not in CHANGEABLE:
-        return filing.stale(talk)
+        return adding.stale(talk)
     shown = draft_words(draft, talk.commune)
     if slot in ("photo", "words"):
         name = "resident/more_photos" if slot == "photo" else "resident/ask_words"
@@ -191,6 +206,12 @@ def cancel(talk: Talk) -> Decision:
         code = filed[0] if filed else ""
         return talk.go(talk.answer("resident/nothing_to_cancel", code=code), complaint=None)
     return _next(talk, talk.go(talk.answer("resident/cancelled"), draft=None, complaint=None))
+
+
+def _same(talk: Talk, draft: Draft) -> Decision:
+    """It is the report that was asked about; one that was closed meanwhile is none to follow."""
+    joined = sameplace.join(talk, draft)
+    return _next(talk, joined) if joined is not None else _send(talk, form.skip(draft, "same"))
 
 
 def _send(talk: Talk, draft: Draft) -> Decision:
@@ -333,6 +354,11 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
         and talk.world.lexicon.sure(talk.world.lexicon.categories(text)) is None
     ):
         return start.help_(talk)
+    if draft.asked in ("official", "same") and meanings & {"yes", "no", "unsure"}:
+        yes = "yes" in meanings
+        if draft.asked == "official":
+            return advance(talk, form.put_official(draft, official=yes))
+        return _same(talk, draft) if yes else _send(talk, form.skip(draft, "same"))
     complete = form.next_slot(draft, talk.commune) == "summary"
     if complete and draft.asked in ("edit", *CHANGEABLE) and meanings & {"enough", "no", "yes", "send"}:
         return advance(talk, draft)

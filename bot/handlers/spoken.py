@@ -5,8 +5,8 @@ from dataclasses import replace
 from bot.core.events import Unsupported
 from bot.core.report import REOPEN_MS, Report
 from bot.core.session import COMPLAINT_FOR_MS
-from bot.core.text import fold
-from bot.handlers import behalf, duty, filing, join, judge, lookup, members, report, start
+from bot.core.text import fold, phone_in, without_phones
+from bot.handlers import adding, behalf, duty, hand_on, join, judge, lookup, members, report, start, urgent
 from bot.handlers.talk import Decision, Talk
 
 # A code with so many other words tells something; with fewer it asks.
@@ -14,11 +14,21 @@ TELLING_WORDS = 3
 
 
 def words(talk: Talk, text: str) -> Decision:
+    danger = None if talk.here.group else talk.world.lexicon.emergency(text)
+    told = None if talk.here.group else urgent.awaits(talk)
+    if told is not None and _goes_on(talk, told, text):
+        return urgent.more(talk, told, text)
+    if danger == "sure" and not talk.facts.me.roles:
+        return urgent.alarm(talk, text)
     decision = _duty_words(talk, text) or _group_or_private(talk, text)
-    if talk.world.lexicon.mentions(text, "emergency") and not talk.here.group:
-        # Whatever else is said, first the numbers that help at once.
-        return replace(decision, effects=(start.emergency(talk), *decision.effects))
-    return decision
+    return decision if danger is None else urgent.maybe(talk, text, decision)
+
+
+def _goes_on(talk: Talk, told: Report, text: str) -> bool:
+    """Whether words belong to the emergency that was just told: all do, but commands and thanks."""
+    lexicon = talk.world.lexicon
+    other = lexicon.command(text) is not None or lexicon.meanings(text) & {"thanks", "greeting", "report"}
+    return not other and (talk.session.draft is None or (told.unit is None and told.lat is None))
 
 
 def _group_or_private(talk: Talk, text: str) -> Decision:
@@ -93,8 +103,10 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return report.begin(talk)
     if "greeting" in meanings:
         return start.greet(talk)
+    if phone_in(text) and not fold(without_phones(text)):
+        return adding.call_back(talk, phone_in(text))
     if _adds(talk, text):
-        return filing.add_words(talk, talk.facts.mine[0], text)
+        return adding.add_words(talk, talk.facts.mine[0], text)
     if lexicon.mentions(text, "asks_status") and any(r.is_open for r in talk.facts.mine):
         return lookup.mine(talk)
     if meanings & {"yes", "good", "done", "enough", "send", "take", "thanks"} or report.says_send(talk, text):
@@ -103,8 +115,8 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return report.words(talk, text)
     if lexicon.mentions(text, "thanks"):
         return start.nod(talk, thanks=True)
-    if filing.may_add(talk) and found is not None and len(fold(text)) > 1:
-        return filing.add_words(talk, found, text)
+    if adding.may_add(talk) and found is not None and len(fold(text)) > 1:
+        return adding.add_words(talk, found, text)
     if lexicon.mentions(text, "greeting"):
         return start.greet(talk)
     if lexicon.mentions(text, "report"):
@@ -132,7 +144,7 @@ def _about_code(talk: Talk, text: str) -> Decision:
     if short or lexicon.duty_verb(text) or lexicon.mentions(text, "asks_status"):
         return lookup.one(talk)
     if found is not None and found.person == talk.facts.me.person and found.is_open:
-        return filing.add_words(talk, found, text)
+        return adding.add_words(talk, found, text)
     return report.words(talk, text) if report.tells_something(talk, text) else lookup.one(talk)
 
 
@@ -201,6 +213,9 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
     """An officer's words: an outcome or a number that is owed, or "nhận", "xong" with or without a code."""
     found, lexicon = talk.facts.report, talk.world.lexicon
     closing = talk.session.owed(talk.incoming.account, talk.now)
+    on, off = lexicon.means(text, "shift_on"), lexicon.means(text, "shift_off")
+    if talk.facts.me.roles and (on or off):
+        return hand_on.shift(talk, on=on)
     if closing is not None and found is not None and found.code == closing.code:
         owed = duty.owed_words(talk, found, closing, text)
         if owed is not None:
@@ -212,6 +227,8 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
         return duty.press(talk, verb, "") if verb and answers and talk.here.group else None
     named = lexicon.report_code(text) is not None
     verb = verb or (lexicon.duty_mention(text) if named or answers else None)
+    if verb is None and talk.session.draft is None and lexicon.begins(text, "postpone"):
+        return duty.put_off(talk, text, sure=named or answers)
     if verb is None and answers and not talk.here.group and found is not None:
         # An answer to an alert that no word of duty is in: never a report of the officer's own.
         return talk.stay(talk.answer("duty/help")) if duty.rights_to(talk, found) else None

@@ -1,6 +1,6 @@
 """First words, help, and a kind answer to what is not a report."""
 
-from bot.core.effects import Reach, Say
+from bot.core.effects import Reach
 from bot.core.events import Unsupported
 from bot.handlers import members
 from bot.handlers.talk import Decision, Talk
@@ -38,11 +38,6 @@ def nod(talk: Talk, *, thanks: bool) -> Decision:
     """A thank-you or an "ok" needs a nod, not a lecture."""
     waiting = [report.code for report in talk.facts.mine if report.is_open]
     return talk.stay(talk.answer("resident/nod", thanks=thanks, code=waiting[0] if waiting else ""))
-
-
-def emergency(talk: Talk) -> Say:
-    """This is no emergency line: the numbers, at once."""
-    return Say(talk.here, "resident/emergency", {"duty": "", **talk.commune.phones})
 
 
 def stop(talk: Talk) -> Decision:

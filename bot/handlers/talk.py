@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.commune import Commune
-from bot.core.effects import Effect, Lane, Say
+from bot.core.effects import Effect, Lane, Night, Say
 from bot.core.events import Address, Incoming
 from bot.core.facts import Facts
 from bot.core.report import Report
@@ -80,6 +80,7 @@ class Talk:
                 filled if at == 0 and report.channel is not None else other,
                 Lane.UPDATE,
                 report=report.id,
+                night=Night.LOUD if report.emergency else Night.WAIT,
             )
             for at, (channel, chat) in enumerate(ears)
         )
@@ -121,16 +122,21 @@ def draft_words(draft: Draft, commune: Commune) -> dict[str, Any]:
         "place": place_words(commune, draft.unit, draft.landmark, draft.lat, draft.lon),
         "outside": draft.outside,
         "photos": len(draft.photos),
+        "voices": len(draft.voices),
         "words": draft.words,
         "hours": draft.hours,
         "private": draft.private,
         "behalf": draft.behalf,
+        "official": draft.official,
     }
 
 
 # What a question may first say it understood; everything is there, so that templates stay strict.
 _HEARD: dict[str, Any] = {
     "photos": 0,
+    "voice": False,
+    "unheard": False,
+    "rescue": "",
     "category": "",
     "village": "",
     "point": False,
@@ -145,6 +151,7 @@ _HEARD: dict[str, Any] = {
     "secret": False,
     "kept": False,
     "behalf": False,
+    "callback": False,
 }
 
 
