@@ -967,8 +967,8 @@ def alerts_whoever_can_hear_of_a_new_report(step: Step) -> None:
         return
     category = COMMUNE.categories[filed.draft.category]
     desk = COMMUNE.office if filed.draft.private else COMMUNE.desk_of(category, filed.draft.unit)
-    # Whoever really hears of it deals with it: the office, where nobody is bound.
-    if not step.town.ears(desk) and step.town.ears(COMMUNE.office):
+    # Whoever really hears of it deals with it: the office, where nobody is bound; never of its own officials.
+    if desk != LEAD and not step.town.ears(desk) and step.town.ears(COMMUNE.office):
         desk = COMMUNE.office
     assert (filed.desk, filed.field) == (desk, category.field)
     ears = step.town.ears(desk)
