@@ -33,6 +33,7 @@ from bot.fetching import Cleaner, Fetching
 from bot.handlers import World
 from bot.inbox import Inbox
 from bot.messages import Messages
+from bot.perform import draw_invite
 from bot.photos import Studio
 from bot.reminders import Reminders
 from bot.web import Figures, add_hook, application
@@ -66,6 +67,7 @@ def build(
     studio: Cleaner,
     follow: Callable[[str], Awaitable[Point | None]],
     clock: Clock,
+    draw_invite: Callable[[], str] = draw_invite,
 ) -> Parts:
     """Put the parts together. They never call each other: each gets only a bell to ring."""
     by_name = {channel.name: channel for channel in channels}
@@ -78,7 +80,7 @@ def build(
             fetching.wake()
 
     world = World(commune, Lexicon(commune))
-    conversation = Conversation(db, world, Messages(), by_name, clock, after_commit)
+    conversation = Conversation(db, world, Messages(), by_name, clock, after_commit, draw_invite)
     for name, channel in by_name.items():
         deliveries[name] = Delivery(db, channel, files, clock, conversation.wake)
     fetching = Fetching(db, by_name, files, studio, follow, clock, conversation.wake)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import secrets
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
@@ -20,8 +19,9 @@ from bot import app as program
 from bot.clock import SystemClock
 from bot.config import ConfigError, Settings, load_settings
 from bot.core.commune import Commune
-from bot.core.invite import LIFE_MS, ROLES, SYMBOLS, digest, spell
+from bot.core.invite import LIFE_MS, ROLES, digest
 from bot.messages import Messages
+from bot.perform import draw_invite
 from bot.unitsfile import UnitsFileError, replace_units
 from storage import inbox, migrate, outbox, people
 from storage.database import Database
@@ -123,11 +123,7 @@ def invite(
         raise _fail("unknown_unit", unit=unit)
     if role not in ROLES:
         raise _fail("unknown_role", role=role, roles=", ".join(ROLES))
-    symbols = "".join(secrets.choice(SYMBOLS) for _ in range(8))
-    while symbols.isalpha():
-        # A code without a digit could be a word of the talk.
-        symbols = "".join(secrets.choice(SYMBOLS) for _ in range(8))
-    code, now = spell(symbols), SystemClock().ms()
+    code, now = draw_invite(), SystemClock().ms()
 
     async def work(db: Database) -> str | None:
         await db.write(lambda c: people.make_invite(c, digest(code), unit, role, now, now + LIFE_MS))

@@ -15,7 +15,7 @@ from bot.channels.base import Channel, Malformed, Parsed
 from bot.clock import Clock
 from bot.core import form
 from bot.core import session as talk
-from bot.core.effects import FileReport, FollowLink, KeepPhoto, Say, ShowPhotos
+from bot.core.effects import FileReport, FollowLink, KeepPhoto, MakeInvite, Say, ShowPhotos
 from bot.core.events import Incoming
 from bot.core.message import Button, Message
 from bot.core.session import Session
@@ -50,7 +50,10 @@ class _Chat:
 
 
 class Conversation:
-    """`woken` is called after each commit that others may have to act on: deliver, fetch."""
+    """`woken` is called after each commit that others may have to act on: deliver, fetch.
+
+    `draw_invite` draws the code of an invite.
+    """
 
     def __init__(
         self,
@@ -60,9 +63,11 @@ class Conversation:
         channels: Mapping[str, Channel],
         clock: Clock,
         woken: Callable[[bool], None],
+        draw_invite: Callable[[], str] = perform.draw_invite,
     ) -> None:
         self._db, self._world, self._messages = db, world, messages
         self._channels, self._clock, self._woken = channels, clock, woken
+        self._draw_invite = draw_invite
         self._bell = asyncio.Event()
         self.handled = 0
         self.quarantined = 0
@@ -226,20 +231,22 @@ class Conversation:
 
     def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
         spoken, captions = [], {}
+        invited = any(isinstance(effect, MakeInvite) for effect in decision.effects)
+        invite = self._draw_invite() if invited else None
         # One alert for fifty officers is rendered once: the same name with the same data object.
         rendered: dict[tuple[str, int], Message] = {}
         for effect in decision.effects:
             if isinstance(effect, Say):
                 key = (effect.message, id(effect.data))
                 if key not in rendered:
-                    data = {**effect.data, "code": code} if effect.fresh else effect.data
+                    data = {**effect.data, "code": code or invite} if effect.fresh else effect.data
                     rendered[key] = self._messages.render(effect.message, data)
                 spoken.append(Spoken(effect, rendered[key]))
             elif isinstance(effect, ShowPhotos):
                 shown = effect.code or code
                 data = {**effect.data, "code": shown}
                 captions[effect.message] = self._messages.render(effect.message, data)
-        return Done(incoming, person, decision.effects, tuple(spoken), captions, code)
+        return Done(incoming, person, decision.effects, tuple(spoken), captions, code, invite)
 
 
 def _incoming(row: Stored, parsed: Parsed) -> Incoming:

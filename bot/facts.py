@@ -18,6 +18,7 @@ from bot.core.facts import (
     Filed,
     Invite,
     Me,
+    Member,
     Near,
     Needs,
     PhotoFact,
@@ -59,7 +60,7 @@ async def gather(
     who = await _meet(conn, [incoming for incoming, _ in asked], int(now.timestamp() * 1000))
     groups = {i.address.key for i, _ in asked if i.address.group}
     rooms = await people.unit_of_rooms(conn, groups) if groups else {}
-    found = [await _one(conn, incoming, need, who, rooms, office, now) for incoming, need in asked]
+    found = [await _one(conn, incoming, need, who, rooms, office, channels, now) for incoming, need in asked]
     units = {unit for values in found for unit in values["units"]}
     desks = await _desks(conn, units, channels, int(now.timestamp() * 1000)) if units else {}
     return [Facts(now=now, desks={u: desks[u] for u in values.pop("units")}, **values) for values in found]
@@ -96,6 +97,7 @@ async def _one(
     who: dict[tuple[str, str], people.Known],
     rooms: dict[str, str],
     office: str,
+    channels: Container[str],
     now: datetime,
 ) -> dict[str, Any]:
     me = _me(who.get((incoming.address.channel, incoming.account)))
@@ -143,6 +145,8 @@ async def _one(
     if need.unheard:
         rows = await reports.unheard(conn, UNHEARD_SHOWN)
         values["unheard"] = await _as_reports(conn, rows)
+    if need.members_of or need.my_members or need.member is not None:
+        values["members"] = await _members(conn, need, me, channels)
     if need.invite is not None:
         values["invite"] = await _invite(conn, need.invite, incoming)
     if need.my_desks:
@@ -256,6 +260,32 @@ async def _invite(conn: AsyncConnection, digest: str, incoming: Incoming) -> Inv
         return None
     unit, role, expires, used = found
     return Invite(digest, unit, role, not used and incoming.at.timestamp() * 1000 < expires)
+
+
+async def _members(
+    conn: AsyncConnection, need: Needs, me: Me, channels: Container[str]
+) -> tuple[Member, ...]:
+    """Everybody of the units that were asked for, and where they can be told."""
+    units = set(need.members_of)
+    if need.my_members:
+        units |= {role.unit for role in me.roles if role.role == "head"}
+    if need.member is not None:
+        units |= {unit for unit in [await people.unit_of_member(conn, need.member)] if unit is not None}
+    rows = [row for unit in sorted(units) for row in await people.all_members(conn, unit)]
+    chats = await people.chats_of(conn, {row.person for row in rows}) if rows else {}
+    return tuple(
+        Member(
+            row.id,
+            row.person,
+            row.unit,
+            row.role,
+            row.name,
+            row.joined_at,
+            row.shift_until,
+            tuple(chat for chat in chats.get(row.person, ()) if chat[0] in channels),
+        )
+        for row in rows
+    )
 
 
 async def _desks(

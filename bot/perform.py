@@ -1,6 +1,7 @@
 """What decisions decided, written in the caller's transaction."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from bot.core.effects import (
     Burn,
     Change,
     Consent,
+    Dismiss,
     Effect,
     FileReport,
     Follow,
@@ -23,6 +25,7 @@ from bot.core.effects import (
     Join,
     KeepPhoto,
     Lane,
+    MakeInvite,
     Note,
     Reach,
     Relocate,
@@ -34,6 +37,7 @@ from bot.core.effects import (
     Unhold,
 )
 from bot.core.events import Address, Incoming
+from bot.core.invite import LIFE_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
 from storage import offers, outbox, people, photos, reports, sessions
 from storage.tables import OutboxState, PhotoState
@@ -55,7 +59,10 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One event's effects, its Says rendered in order; the `code` it files under, `captions` of photos."""
+    """One event's effects, its Says rendered in order; the `code` it files under, `captions` of photos.
+
+    `invite` is the code of the invite that it makes.
+    """
 
     incoming: Incoming
     person: str
@@ -63,6 +70,7 @@ class Done:
     spoken: tuple[Spoken, ...] = ()
     captions: Mapping[str, Message] = field(default_factory=dict)
     code: str | None = None
+    invite: str | None = None
 
 
 @dataclass(slots=True)
@@ -86,6 +94,12 @@ async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -
     year = when.local(now).year % 100
     numbers = await reports.draw_numbers(conn, f"report/{year:02d}", count)
     return [f"{prefix}-{year:02d}-{number:05d}" for number in numbers]
+
+
+def draw_invite() -> str:
+    """A code for an invite. One without a digit could be a word of the talk."""
+    symbols = "".join(secrets.choice(SYMBOLS) for _ in range(8))
+    return draw_invite() if symbols.isalpha() else spell(symbols)
 
 
 async def write(conn: AsyncConnection, done: Sequence[Done], now: int, flood: int) -> None:
@@ -228,6 +242,11 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case Join(invite, unit, role, name):
             await people.use_invite(conn, invite, one.person, batch.now)
             await people.join(conn, one.person, unit, role, name, batch.now)
+        case MakeInvite(unit, role):
+            code, until = digest(str(one.invite)), batch.now + LIFE_MS
+            await people.make_invite(conn, code, unit, role, batch.now, until)
+        case Dismiss(person, unit):
+            await people.dismiss(conn, person, unit, batch.now)
         case Burn(invite):
             await people.burn_invite(conn, invite, batch.now)
         case Bind(unit):

@@ -29,6 +29,7 @@ class Member:
     role: str
     name: str
     joined_at: int
+    shift_until: int | None = None
 
 
 _KNOWN = (
@@ -182,11 +183,41 @@ async def remove(conn: AsyncConnection, member: int, now: int) -> bool:
 
 async def all_members(conn: AsyncConnection, unit: str | None = None) -> list[Member]:
     query = sa.select(
-        members.c.id, members.c.person, members.c.unit, members.c.role, members.c.name, members.c.joined_at
+        members.c.id,
+        members.c.person,
+        members.c.unit,
+        members.c.role,
+        members.c.name,
+        members.c.joined_at,
+        members.c.shift_until,
     ).where(members.c.removed_at.is_(None))
     if unit is not None:
         query = query.where(members.c.unit == unit)
     return [Member(*row) for row in await conn.execute(query.order_by(members.c.unit, members.c.id))]
+
+
+async def dismiss(conn: AsyncConnection, person: str, unit: str, now: int) -> None:
+    """No role in this unit any more. Raises Conflict when there was none."""
+    theirs = sa.and_(members.c.person == person, members.c.unit == unit, members.c.removed_at.is_(None))
+    if not (await conn.execute(sa.update(members).where(theirs).values(removed_at=now))).rowcount:
+        raise Conflict("member")
+
+
+async def unit_of_member(conn: AsyncConnection, member: int) -> str | None:
+    """The unit of a member by their number; None once they are removed."""
+    query = sa.select(members.c.unit).where(members.c.id == member, members.c.removed_at.is_(None))
+    return (await conn.execute(query)).scalar()
+
+
+async def chats_of(conn: AsyncConnection, persons: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """The private chats, as (channel, chat), where these people can be written to."""
+    query = sa.select(accounts.c.person, accounts.c.channel, accounts.c.chat).where(
+        accounts.c.person.in_(persons), accounts.c.reachable, accounts.c.chat.is_not(None)
+    )
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in await conn.execute(query.order_by(accounts.c.channel, accounts.c.account)):
+        found.setdefault(row.person, []).append((row.channel, row.chat))
+    return found
 
 
 async def make_invite(

@@ -46,6 +46,7 @@ from bot.core.events import (
     VoiceSent,
     Words,
 )
+from bot.core.invite import SYMBOLS, spell
 from bot.core.message import Message
 from bot.core.words import Lexicon
 from bot.messages import Messages
@@ -301,6 +302,12 @@ class Stage:
     channel: Channel | None = None
     parts: Parts | None = None
     links: dict[str, Point] = field(default_factory=dict)
+    invites: int = 0
+
+    def _draw_invite(self) -> str:
+        """A story knows which code comes next."""
+        self.invites += 1
+        return spell(f"M5T8QXD{SYMBOLS[self.invites]}")
 
     async def start(self) -> None:
         """(Re)start the program on the same database."""
@@ -319,6 +326,7 @@ class Stage:
                 studio=PaperStudio(),
                 follow=follow,
                 clock=self.clock,
+                draw_invite=self._draw_invite,
             )
 
     async def stop(self) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
 from bot import voices
@@ -20,11 +20,13 @@ from bot.core.effects import (
     Bind,
     Change,
     Consent,
+    Dismiss,
     FileReport,
     Heard,
     Join,
     KeepPhoto,
     Lane,
+    MakeInvite,
     Say,
     ShowPhotos,
 )
@@ -50,8 +52,9 @@ from bot.core.events import (
     VoiceSent,
     Words,
 )
-from bot.core.facts import Desk, Facts, Invite, Me, PhotoFact, Refusal, Role
+from bot.core.facts import Desk, Facts, Invite, Me, Member, Needs, PhotoFact, Refusal, Role
 from bot.core.form import next_slot
+from bot.core.invite import USUAL
 from bot.core.message import Button, Message
 from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS, Report
 from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, VOICES_MAX, Closing, Draft, Session, dump, load
@@ -206,6 +209,7 @@ def drafts(draw: st.DrawFn, now: int) -> Draft:
         words=draw(_stories),
         hours=draw(st.sampled_from(["", "chiều tối zq5504"])),
         private=draw(st.booleans()),
+        behalf=draw(st.sampled_from([False, False, True])),
         skipped=draw(st.frozensets(st.sampled_from(["photo", "hours", "landmark"]))),
         nudged=draw(st.booleans()),
     )
@@ -252,6 +256,10 @@ def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: boo
         urgent_at=draw(st.sampled_from([0, now])),
         alarm=draw(st.sampled_from(["", "đánh nhau zq5509"])),
         wrong_codes=tuple([now] * draw(st.sampled_from([0, 9, 12]))),
+        choosing=draw(
+            st.sampled_from(["", "", "usual", "head", "members", "usual:school", "members:village"])
+        ),
+        choosing_at=at,
     )
 
 
@@ -312,6 +320,15 @@ PHRASES = (
     "/tim AP-26-00044",
     "tra cuu",
     "làm giấy khai sinh ở đâu",
+    "mời",
+    "moi thon 3",
+    "mời trưởng thôn 5",
+    "mời lãnh đạo xã",
+    "mời hội",
+    "thành viên",
+    "thanh vien thon 5",
+    "báo hộ",
+    "báo hộ bà Lan: rác ở cổng chợ thôn 3",
     "A1B2-C3D4",
     "a1b2c3d4",
     "0",
@@ -355,7 +372,37 @@ _own = st.one_of(
     st.just(Left()),
     st.builds(Moved, st.sampled_from(["phong-moi", ""])),
 )
-VERBS = ("take", "out", "bad", "look", "bind", "new", "mine", "privacy", "help")
+VERBS = (
+    "take",
+    "out",
+    "bad",
+    "look",
+    "bind",
+    "new",
+    "mine",
+    "privacy",
+    "help",
+    "behalf",
+    "mem",
+    "rm",
+    "rmy",
+    "inv",
+)
+MANAGING = (
+    *(
+        f"inv:{unit}:{role}"
+        for unit in ("thon-03", "thon-05", "cong-an", "ubnd")
+        for role in ("usual", "head", "lead")
+    ),
+    *(f"{verb}:{number}" for verb in ("rm", "rmy", "rm", "rmy") for number in range(1, 7)),
+    *(f"mem:{unit}:{start}" for unit in ("thon-05", "ubnd") for start in (0, 4, 99)),
+    *(
+        f"uk:{want}:{group}:{start}"
+        for want in ("usual", "head", "members", "")
+        for group in ("school", "body", "x")
+        for start in (0, 8)
+    ),
+)
 FORM = (
     "f",
     "c",
@@ -405,6 +452,7 @@ _on_duty = st.builds(
         st.builds("out:{}:{}".format, st.sampled_from(CODES), st.sampled_from([*OUTCOMES, "photo", ""])),
     ),
 )
+_managing = st.builds(Pressed, st.sampled_from(MANAGING))
 _foreign = st.builds(
     Pressed,
     st.one_of(
@@ -465,6 +513,7 @@ def events(draw: st.DrawFn, session: Session, offered: tuple[Button, ...]) -> Ev
         (2, _voices),
         (2, _fetched(session)),
         (1, _foreign),
+        (2, _managing),
         (1, _places),
         (1, st.builds(Edited, _text)),
         (1, _unsupported),
@@ -565,6 +614,26 @@ def facts_for(
         invite=draw(st.none() | usable) if need.invite is not None else None,
         unheard=draw(some) if need.unheard else (),
         refusal=refusal,
+        members=draw(_members(need, me)),
+    )
+
+
+@st.composite
+def _members(draw: st.DrawFn, need: Needs, me: Me) -> tuple[Member, ...]:
+    """Who belongs to the units that were asked for; the sender's own roles are among them."""
+    units = set(need.members_of) & set(COMMUNE.units)
+    if need.my_members:
+        units |= {role.unit for role in me.roles if role.role == "head"}
+    if need.member is not None:
+        units |= {draw(st.sampled_from(["thon-03", "thon-05", "cong-an", "ubnd"]))}
+    found = [(me.person, role.unit, role.role, role.name) for role in me.roles if role.unit in units]
+    for unit in sorted(units):
+        for number in range(draw(st.sampled_from([0, 1, 3, 5, 20]))):
+            name = draw(st.sampled_from(["Bác Tư", "Cô Lan | Gỡ", "n" * 60, "Anh\nGỡ 1. X | rm:9"]))
+            found.append((f"paper:m{number}", unit, draw(st.sampled_from(_roles)), name))
+    return tuple(
+        Member(at, person, unit, role, name, _now() - at, chats=(("paper", person.removeprefix("paper:")),))
+        for at, (person, unit, role, name) in enumerate(found, 1)
     )
 
 
@@ -848,9 +917,10 @@ def keeps_a_draft_until_it_is_sent_or_let_go(step: Step) -> None:
     assert are - were <= {step.incoming.id}
     gone = were - are
     if before is None or not gone:
-        assert before is None or (after is not None and after.id == before.id), (
-            "an open draft was pushed aside"
-        )
+        # One that was hardly begun waits behind another that is whole, and is told so.
+        behind = any(say.message == "resident/set_behind" for say, _ in step.said)
+        same = before is None or (after is not None and after.id == before.id)
+        assert same or (behind and before in step.after.later), "an open draft was pushed aside"
         return
     assert len(gone) == 1
     if step.verb == "merge":
@@ -860,7 +930,10 @@ def keeps_a_draft_until_it_is_sent_or_let_go(step: Step) -> None:
     assert gone == {before.id}
     given_up = step.verb == "cancel" or (isinstance(step.event, Words) and _cancels(step.event.text))
     ended = isinstance(step.event, DraftDue) and step.facts.now_ms >= before.touched_at + DRAFT_LIFE_MS
-    assert given_up or ended or step.verb == "add" or step.filed is not None
+    # Nothing but photos: they go with the judgement of what was closed last.
+    attached = any(isinstance(e, AttachPhotos) and e.photos == before.photos for e in step.decision.effects)
+    judged = before.bare and attached
+    assert given_up or ended or judged or step.verb == "add" or step.filed is not None
     # The one told after it comes up.
     assert (after.id if after is not None else None) == next((d.id for d in step.before.later), None)
 
@@ -894,8 +967,8 @@ def alerts_whoever_can_hear_of_a_new_report(step: Step) -> None:
         return
     category = COMMUNE.categories[filed.draft.category]
     desk = COMMUNE.office if filed.draft.private else COMMUNE.desk_of(category, filed.draft.unit)
-    # Whoever really hears of it deals with it: the office, where nobody is bound.
-    if not step.town.ears(desk) and step.town.ears(COMMUNE.office):
+    # Whoever really hears of it deals with it: the office, where nobody is bound; never of its own officials.
+    if desk != LEAD and not step.town.ears(desk) and step.town.ears(COMMUNE.office):
         desk = COMMUNE.office
     assert (filed.desk, filed.field) == (desk, category.field)
     ears = step.town.ears(desk)
@@ -995,6 +1068,33 @@ def takes_no_reports_in_a_group(step: Step) -> None:
         assert any(say.to == step.here for say, _ in step.said)
 
 
+def lets_only_heads_and_the_office_manage_members(step: Step) -> None:
+    """An invite or a removal is the doing of the unit's head or of the office, in private."""
+    done = [e for e in step.decision.effects if isinstance(e, MakeInvite | Dismiss)]
+    if not done:
+        return
+    assert len(done) == 1
+    assert not step.here.group
+    office = any(role.role == "office" for role in step.facts.me.of(COMMUNE.office))
+    heads = any(role.role == "head" for role in step.facts.me.of(done[0].unit))
+    assert office or heads
+    if isinstance(done[0], MakeInvite):
+        unit, role = COMMUNE.units[done[0].unit], done[0].role
+        assert role == USUAL[unit.kind] or office
+        assert role in (USUAL[unit.kind], "head") or (role == "lead" and unit.id == COMMUNE.office)
+        assert [say.message for say, _ in step.said if say.fresh] == ["join/invited", "join/invitation"]
+        assert all(say.to == step.here for say, _ in step.said if say.fresh)
+    else:
+        assert step.verb == "rmy"
+        assert any((m.person, m.unit) == (done[0].person, done[0].unit) for m in step.facts.members)
+
+
+def tells_for_another_only_as_a_member(step: Step) -> None:
+    if step.filed is not None and step.filed.values["behalf"]:
+        assert step.facts.me.roles
+        assert step.filed.draft.behalf
+
+
 RULES: tuple[Callable[[Step], None], ...] = (
     is_a_decision_that_survives_a_restart,
     answers_whoever_speaks,
@@ -1011,6 +1111,8 @@ RULES: tuple[Callable[[Step], None], ...] = (
     asks_again_after_a_voice,
     never_names_the_reporter_to_a_desk,
     takes_no_reports_in_a_group,
+    lets_only_heads_and_the_office_manage_members,
+    tells_for_another_only_as_a_member,
 )
 slow_is_fine = settings(
     deadline=None,
@@ -1080,6 +1182,28 @@ def test_dealing_with_any_report_keeps_the_rules(
     decision = decide(incoming, session, facts, WORLD)
     for rule in RULES:
         rule(Step(incoming, session, facts, town, decision, _spoken(decision)))
+
+
+@pytest.mark.parametrize("role", [*_roles, "nobody"])
+@settings(slow_is_fine, max_examples=60)
+@given(data=st.data(), town=towns)
+def test_managing_members_keeps_the_rules(data: st.DataObject, town: Town, role: str) -> None:
+    """Every role or none, by every press and word that invites, lists or removes."""
+    unit = data.draw(st.sampled_from(["thon-05", "ubnd"]))
+    me = Me(f"paper:{ACCOUNTS[0]}", None, (Role(unit, role, "Bác Tư"),) if role in _roles else ())
+    words = ("mời", "moi thon 5", "mời trưởng thôn 5", "thành viên", "5", "uỷ ban xã", "thôi")
+    event = data.draw(
+        st.builds(Pressed, st.sampled_from(MANAGING)) | st.builds(Words, st.sampled_from(words))
+    )
+    session = data.draw(sessions(_now(), ACCOUNTS[:1], group=False))
+    incoming = Incoming(1, START, Address("paper", ACCOUNTS[0]), ACCOUNTS[0], event)
+    need = needs(incoming, session, WORLD)
+    facts = Facts(START, me, desks=town.desks, members=data.draw(_members(need, me)))
+    decision = decide(incoming, session, facts, WORLD)
+    step = Step(incoming, session, facts, town, decision, _spoken(decision))
+    for rule in RULES:
+        rule(step)
+    target(float(any(isinstance(e, MakeInvite | Dismiss) for e in decision.effects)))
 
 
 # What a single rule cannot see -----------------------------------------------------------------------

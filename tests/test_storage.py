@@ -490,6 +490,28 @@ async def test_an_invite_is_used_once(database: Database, second: Database) -> N
         assert await people.find_invite(conn, "hash") == ("thon-03", "monitor", 99, True)
 
 
+async def test_who_is_let_go_has_no_role_in_that_unit(database: Database) -> None:
+    await met(database, "1", "2")
+    for unit, role in (("thon-03", "head"), ("thon-03", "monitor"), ("cong-an", "police")):
+        await join(database, "t:1", unit, role)
+    await join(database, "t:2", "thon-03", "monitor")
+    async with database.read() as conn:
+        rows = await people.all_members(conn, "thon-03")
+        assert await people.unit_of_member(conn, rows[0].id) == "thon-03"
+        assert await people.unit_of_member(conn, 10**9) is None
+        chats = await people.chats_of(conn, ["t:1", "t:2", "t:3"])
+    assert chats == {"t:1": [("t", "private")], "t:2": [("t", "private")]}
+    await database.write(lambda conn: people.dismiss(conn, "t:1", "thon-03", 5))
+    with pytest.raises(Conflict):
+        await database.write(lambda conn: people.dismiss(conn, "t:1", "thon-03", 6))
+    found = await known(database, "1")
+    assert found is not None
+    assert found.roles == (("cong-an", "police", "Tư"),)
+    async with database.read() as conn:
+        assert await people.unit_of_member(conn, rows[0].id) is None
+        assert [one.person for one in await people.all_members(conn, "thon-03")] == ["t:2"]
+
+
 async def test_consent_is_written_down(database: Database) -> None:
     await met(database, "1")
     await database.write(lambda conn: people.consent(conn, "t:1", "3", 7))

@@ -36,7 +36,8 @@ class Say:
     """Promise one message. `message` names a template, `data` fills it.
 
     A `question` replaces an unsent earlier one in its chat; `wait_ms` holds it back (the rest of an album).
-    `fresh` gives the template the code of the report filed by this same decision, and ties the row to it.
+    `fresh` gives the template the code that this same decision draws: of the report that it files, to which
+    the row is tied, or of the invite that it makes.
     `key` can be promised only once, ever; `silent` makes no sound where the platform can.
     """
 
@@ -146,6 +147,22 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeInvite:
+    """Draw a code that makes one person a member; only its hash is kept, `fresh` messages say it."""
+
+    unit: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """This person has no role in the unit any more. Fails as a conflict when somebody was faster."""
+
+    person: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Burn:
     """An invite whose code was shown in a group is nobody's any more."""
 
@@ -233,6 +250,8 @@ Effect = (
     | FollowLink
     | Consent
     | Join
+    | MakeInvite
+    | Dismiss
     | Burn
     | Bind
     | Unbind

@@ -19,7 +19,9 @@ class Needs:
     `unheard`: reports nobody could be told of · `my_desks`: who hears for the sender's own units ·
     `outbox`: a refused message · `near`: reports of the same field close to a spot · `filed`: how many the
     sender filed lately · `held`: the reports whose alerts a flooded chat waits for · `open_at`: what is open
-    at a unit, `open_fields` and of these fields anywhere, filed `open_before` · `counts`: all units' figures.
+    at a unit, `open_fields` and of these fields anywhere, filed `open_before` · `counts`: all units'
+    figures · `members_of`: who belongs to these units, `my_members`: to those that the sender heads,
+    `member`: to the unit of the member with that number.
     """
 
     code: str | None = None
@@ -41,6 +43,9 @@ class Needs:
     open_fields: frozenset[str] = frozenset()
     open_before: int = 0
     counts: bool = False
+    members_of: frozenset[str] = frozenset()
+    my_members: bool = False
+    member: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,20 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One role of a person in a unit, and the private chats where they can be told."""
+
+    id: int
+    person: str
+    unit: str
+    role: str
+    name: str
+    joined_at: int
+    shift_until: int | None = None
+    chats: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Invite:
     hash: str
     unit: str
@@ -173,6 +192,7 @@ class Facts:
     open_at: tuple[Report, ...] = ()
     open_count: int = 0
     counts: tuple[Count, ...] = ()
+    members: tuple[Member, ...] = ()
     shift_until: int | None = None
 
     @property

@@ -6,6 +6,15 @@ import hashlib
 SYMBOLS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LIFE_MS = 7 * 24 * 3600 * 1000
 ROLES = ("monitor", "head", "police", "staff", "office", "lead")
+# What somebody of such a unit usually is.
+USUAL = {
+    "village": "monitor",
+    "police": "police",
+    "office": "office",
+    "school": "staff",
+    "department": "staff",
+    "association": "staff",
+}
 
 
 def spell(symbols: str) -> str:

@@ -21,6 +21,7 @@ OWED_STEPS = ("photo", "number", "later", "help", "review")
 ALBUM_FOR_MS = 5 * 60 * 1000
 URGENT_FOR_MS = 30 * 60 * 1000
 COMPLAINT_FOR_MS = 24 * 3600 * 1000
+CHOOSING_FOR_MS = 10 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Draft:
 
     `callback` is a number to call back; `suspect`: the words speak of an official, and `official`: they are a
     complaint about one; `same` is the code of the open report that it may be the same as;
+    `behalf`: it is told for somebody else, who called or came by;
     `guesses` are categories to offer first; `units` villages that the words may mean;
     `asked` is the question that stands open, `stuck` the one that an answer did not help;
     `skipped` the optional slots the person let go.
@@ -50,6 +52,7 @@ class Draft:
     words: str = ""
     hours: str = ""
     private: bool = False
+    behalf: bool = False
     skipped: frozenset[str] = frozenset()
     callback: str = ""
     suspect: bool = False
@@ -101,7 +104,8 @@ class Session:
     `later` are reports told before the first was sent; `last` is the code of the report filed here last,
     `last_at` when; `complaint` the code of a report whose reporter said "not yet" and owes a word;
     `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
-    told here, `alarm` the words that may have been one.
+    told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
+    role to invite), and when.
     """
 
     draft: Draft | None = None
@@ -114,6 +118,8 @@ class Session:
     wrong_codes: tuple[int, ...] = ()
     urgent_at: int = 0
     alarm: str = ""
+    choosing: str = ""
+    choosing_at: int = 0
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""
@@ -122,6 +128,12 @@ class Session:
     def photographed(self, account: str, now: int) -> Closing | None:
         """What this person just sent an after photo for: more of them belong to it."""
         return self._newest(account, ("checking", "closed"), now - ALBUM_FOR_MS)
+
+    def chooses(self, now: int) -> str:
+        """What a unit is asked for at this moment, if nothing newer is being told."""
+        open_ = now - self.choosing_at <= CHOOSING_FOR_MS
+        newer = self.draft is not None and self.draft.touched_at >= self.choosing_at
+        return self.choosing if open_ and not newer else ""
 
     def _newest(self, account: str, steps: tuple[str, ...], since: int) -> Closing | None:
         mine = [c for c in self.closings if c.account == account and c.step in steps and c.at >= since]

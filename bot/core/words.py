@@ -10,6 +10,7 @@ from bot.core.maplinks import map_point, short_map_link
 from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked
 from bot.core.placewords import Places, PlaceWords
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
+from bot.core.unitwords import UnitWords
 
 AHEAD: Final = 2.2
 """How many times the second guess the first must score to be sure."""
@@ -69,6 +70,7 @@ class Lexicon:
         }
         self._vague = {fold(text) for text in commune.words.get("emergency_unsure", ())}
         self._places = Places(commune)
+        self.units = UnitWords(commune, lambda text: self.place(text).units)
         self._beside = {fold(word) for word in commune.words.get("beside", ())}
         self._marks = tuple(f" {fold(mark)} " for mark in commune.landmarks)
         between = "[ ._–-]{0,3}"

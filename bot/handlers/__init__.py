@@ -31,12 +31,14 @@ from bot.core.text import clean, fold
 from bot.handlers import (
     adding,
     alerts,
+    behalf,
     deadlines,
     duty,
     hand_on,
     join,
     judge,
     lookup,
+    members,
     quiet,
     report,
     spoken,
@@ -69,12 +71,14 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
         return incoming
     typed = incoming.event.text.strip()
     if typed.isdecimal():
+        chosen, _, group = session.chooses(int(incoming.at.timestamp() * 1000)).partition(":")
         asks_village = session.draft is not None and session.draft.asked == "place"
+        asks_village |= bool(chosen) and group in ("", "village")
         if asks_village or len(typed) > 2 or not 1 <= int(typed) <= len(choices):
             return incoming
         action = choices[int(typed) - 1].action
         # A slow answer to another question must not throw a report away, or hide it.
-        final = action.partition(":")[0] in ("cancel", "priv")
+        final = action.partition(":")[0] in ("cancel", "priv", "rmy")
         return incoming if final else replace(incoming, event=Pressed(action))
     if len(typed) > 40:
         return incoming
@@ -142,6 +146,8 @@ def _pressed(talk: Talk, action: str) -> Decision:
     if verb == "bind":
         unit, _, sure = rest.partition(":")
         return join.bind_to(talk, unit, sure=sure == "yes")
+    if verb in members.VERBS:
+        return members.press(talk, verb, rest)
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()
@@ -159,6 +165,8 @@ def _pressed(talk: Talk, action: str) -> Decision:
     match verb:
         case "new":
             return report.begin(talk)
+        case "behalf":
+            return behalf.begin(talk)
         case "mine":
             return lookup.mine(talk)
         case "look":

@@ -97,6 +97,8 @@ def _file(talk: Talk, draft: Draft, category: Category, *, disputed: bool) -> De
         "due_step": ACK,
         "callback": draft.callback,
         "recurs": before.id if before is not None else None,
+        # A member's report for another is none of their own; who is no member any more tells their own.
+        "behalf": draft.behalf and bool(talk.facts.me.roles),
     }
     effects: list[Effect] = [
         FileReport(draft, field.id, desk, when.ms(ack), when.ms(fix), bool(ears), values)

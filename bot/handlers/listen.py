@@ -17,6 +17,7 @@ HOURS_MAX = 200
 MARK_WORDS = 4
 # Three words that mean one kind of report score so much.
 HARDLY = 3.7
+WHOM_WORDS = 8
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
 # While these stand open, a clear word about the matter or the place corrects what was understood before.
 CORRECTING = ("summary", "edit")
@@ -32,6 +33,9 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
     got: Heard = {}
     draft = _take_privacy(talk, draft, text, got)
     draft = _take_callback(talk, draft, text, got)
+    if for_another(talk, text):
+        got["behalf"] = True
+        draft, text = replace(draft, behalf=True), _after_whom(text)
     if not draft.suspect and talk.world.lexicon.about_official(text):
         draft = replace(draft, suspect=True)
     if draft.asked == "hours" and _tells_hours(talk, text):
@@ -44,6 +48,19 @@ def understand(talk: Talk, draft: Draft, text: str) -> tuple[Draft, Heard]:
     if _is_story(talk, draft, text):
         draft = form.put_words(draft, text)
     return draft, got
+
+
+def for_another(talk: Talk, text: str) -> bool:
+    """Whether a member says that this is told for somebody else."""
+    lexicon = talk.world.lexicon
+    own = not talk.facts.me.roles or lexicon.begins(text, "not_behalf")
+    return not own and lexicon.begins(text, "behalf")
+
+
+def _after_whom(text: str) -> str:
+    """Who it is told for is nobody's business: what follows the colon is the story."""
+    whom, _, story = text.partition(": ")
+    return story.strip() if story.strip() and len(whom.split()) <= WHOM_WORDS else text
 
 
 def _after_correction(text: str) -> str:

@@ -25,7 +25,8 @@ from bot.core.facts import Needs, Spot
 from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
-from bot.handlers import hand_on
+from bot.core.unitwords import MEMBERS
+from bot.handlers import hand_on, members
 from bot.handlers.talk import World
 
 ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_on.VERBS)
@@ -107,7 +108,13 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
         code = rest.partition(":")[2]
         return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
     match verb:
-        case "new":
+        case "mem":
+            return Needs(members_of=frozenset({rest.partition(":")[0]}))
+        case "rm" | "rmy":
+            known = rest.isdecimal() and rest.isascii() and len(rest) < 18
+            office = frozenset({world.commune.office})
+            return Needs(member=int(rest), units=office) if known else Needs()
+        case "new" | "behalf":
             return Needs(code=session.last, mine=True)
         case "mine":
             return Needs(mine=True, followed=True)
@@ -180,4 +187,17 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         open_here=incoming.address.group or bool(lexicon.duty_verb(text)) or lexicon.begins(text, "postpone"),
         my_desks=lexicon.means(text, "shift_on") or lexicon.means(text, "shift_off"),
         mine=not incoming.address.group and (session.draft is None or session.draft.bare),
+        members_of=(listed := _members_asked(incoming, text, session, world)) or frozenset(),
+        my_members=listed is not None,
     )
+
+
+def _members_asked(incoming: Incoming, text: str, session: Session, world: World) -> frozenset[str] | None:
+    """The units whose members are to be listed, beside the sender's own; None: none are."""
+    if incoming.address.group:
+        return None
+    asked = world.lexicon.units.asked(text)
+    if asked is not None:
+        return frozenset(asked.units) if asked.want == MEMBERS else None
+    want, _, group = session.chooses(int(incoming.at.timestamp() * 1000)).partition(":")
+    return frozenset(members.named(world, group, text)) if want == MEMBERS else None

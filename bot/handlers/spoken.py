@@ -6,7 +6,20 @@ from bot.core.events import Unsupported
 from bot.core.report import REOPEN_MS, Report
 from bot.core.session import COMPLAINT_FOR_MS
 from bot.core.text import fold, phone_in, without_phones
-from bot.handlers import adding, asides, duty, hand_on, join, judge, lookup, report, start, urgent
+from bot.handlers import (
+    adding,
+    asides,
+    behalf,
+    duty,
+    hand_on,
+    join,
+    judge,
+    lookup,
+    members,
+    report,
+    start,
+    urgent,
+)
 from bot.handlers.talk import Decision, Talk
 
 # A code with so many other words tells something; with fewer it asks.
@@ -38,6 +51,9 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
         return _group_words(talk, text, command)
     if talk.world.lexicon.invite_code(text) is not None:
         return join.code_given(talk)
+    managed = members.said(talk, text) or behalf.told(talk, text)
+    if managed is not None:
+        return managed
     if command is not None:
         return _command(talk, command)
     return _plain_words(talk, text)
@@ -49,7 +65,9 @@ def _group_words(talk: Talk, text: str, command: str | None) -> Decision:
         return join.bind(talk)
     if talk.world.lexicon.invite_code(text) is not None:
         return join.code_exposed(talk)
-    return start.help_(talk) if command in ("trogiup", "start") else talk.stay()
+    if command in ("trogiup", "start"):
+        return start.help_(talk)
+    return members.said(talk, text) or talk.stay()
 
 
 def _command(talk: Talk, command: str) -> Decision:

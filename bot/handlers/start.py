@@ -2,6 +2,7 @@
 
 from bot.core.effects import Reach
 from bot.core.events import Unsupported
+from bot.handlers import members
 from bot.handlers.talk import Decision, Talk
 
 
@@ -15,11 +16,11 @@ def greet(talk: Talk) -> Decision:
 
 
 def help_(talk: Talk) -> Decision:
-    member = bool(talk.facts.me.roles)
+    member, manager = bool(talk.facts.me.roles), members.is_office(talk) or bool(members.headed(talk))
     open_ = talk.session.draft is not None
-    return talk.stay(
-        talk.answer("resident/help", member=member, phones=dict(talk.commune.phones), open=open_)
-    )
+    phones = dict(talk.commune.phones)
+    told = talk.answer("resident/help", member=member, manager=manager, phones=phones, open=open_)
+    return talk.stay(told)
 
 
 def privacy(talk: Talk) -> Decision:

@@ -126,6 +126,7 @@ def draft_words(draft: Draft, commune: Commune) -> dict[str, Any]:
         "words": draft.words,
         "hours": draft.hours,
         "private": draft.private,
+        "behalf": draft.behalf,
         "official": draft.official,
     }
 
@@ -149,6 +150,7 @@ _HEARD: dict[str, Any] = {
     "next": "",
     "secret": False,
     "kept": False,
+    "behalf": False,
     "callback": False,
 }
 
