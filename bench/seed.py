@@ -12,6 +12,10 @@ DAY_MS = 24 * 3600 * 1000
 NOW_MS = 1_764_000_000_000
 # One report in so many is still open.
 OPEN_ONE_IN = 200
+# So many landmarks has a village.
+MARKS = 150
+# What is open wants attention far in the future: a bench of other things is not disturbed.
+NEVER_MS = NOW_MS + 3650 * DAY_MS
 # Middle of the commune, and how far its corners are, in degrees.
 LAT, LON, REACH = 20.982, 106.386, 0.026
 
@@ -30,17 +34,20 @@ FROM numbers"""
 _REPORTS = f"""{_NUMBERS}
 INSERT INTO reports (id, code, category, field, status, desk, unit, landmark, lat, lon, words, hours, private,
   person, channel, chat, filed_at, ack_by, fix_by, taken_by, taken_name, closed_at, outcome, reopened,
-  alerted_at, version)
+  alerted_at, mark, due_at, due_step, version)
 SELECT n, printf('AP-%02d-%05d', 10 + n / 100000, n), 'litter', 'sanitation',
   CASE WHEN n % :open = 0 THEN 'sent' ELSE 'confirmed' END,
-  printf('thon-%02d', 1 + n % 20), printf('thon-%02d', 1 + n % 20), 'sau nhà văn hoá',
+  printf('thon-%02d', 1 + n % 20), printf('thon-%02d', 1 + n % 20),
+  'sau nhà văn hoá, ngõ ' || (n / 20 % :marks),
   :lat + :reach * ((n * 7919 % 20011) / 10005.5 - 1), :lon + :reach * ((n * 104729 % 20021) / 10010.5 - 1),
   'Rác đổ đầy đường, đã ba ngày chưa ai dọn, bốc mùi lắm.', '', 0,
   'telegram:' || (300000001 + n * 7907 % :people), 'telegram', 300000001 + n * 7907 % :people,
   :now - (:count - n) * 60000, :now - (:count - n) * 60000 + 86400000,
   :now - (:count - n) * 60000 + 259200000,
   NULL, '', CASE WHEN n % :open = 0 THEN NULL ELSE :now - (:count - n) * 60000 + 86400000 END, '', 0,
-  :now - (:count - n) * 60000, CASE WHEN n % :open = 0 THEN 0 ELSE 3 END
+  :now - (:count - n) * 60000, 'nha van hoa ngo ' || (n / 20 % :marks),
+  CASE WHEN n % :open = 0 THEN :never END, CASE WHEN n % :open = 0 THEN 'fix' ELSE '' END,
+  CASE WHEN n % :open = 0 THEN 0 ELSE 3 END
 FROM numbers"""
 _HISTORY = f"""{_NUMBERS}
 INSERT INTO history (report, at, person, action, before, after, note)
@@ -80,6 +87,7 @@ async def seed(data: Path, reports: int) -> None:
 def fill(path: Path, reports: int) -> None:
     people = min(PEOPLE, max(1, reports // 20))
     common = {"now": NOW_MS, "people": people, "open": OPEN_ONE_IN, "lat": LAT, "lon": LON, "reach": REACH}
+    common |= {"marks": MARKS, "never": NEVER_MS}
     steps = (
         (_PEOPLE, people),
         (_ACCOUNTS, people),

@@ -87,7 +87,7 @@ class Reminders:
         due = await reports.due(conn, now, AT_ONCE)
         address = Address("internal", "deadlines")
         arrivals = [
-            own_arrival(address, "", ReportDue(code, step), f"due/{code}/{step}/{moment}", now)
+            own_arrival(address, "", ReportDue(code, step, moment), f"due/{code}/{step}/{moment}", now)
             for code, step, moment in due
         ]
         return await inbox.store(conn, arrivals) if arrivals else 0

@@ -19,12 +19,25 @@ CONFIRM: Final = "confirm"
 Due = tuple[int | None, str]
 
 
-def next_due(report: Report, commune: Commune, *, after: str = "") -> Due:
-    """The moment (ms) and the step that come next, `after` one just taken; (None, "") at the end."""
-    steps = list(_steps(report, commune))
-    names = [name for _, name in steps]
-    rest = steps[names.index(after) + 1 :] if after in names else steps
+def next_due(report: Report, commune: Commune, *, before: Report | None = None, after: str = "") -> Due:
+    """The moment (ms) and the step that come next; (None, "") at the end.
+
+    `before` is the report as it was: what it had been reminded of is not said again, whoever took it since;
+    a clock that was started anew has other moments. `after` is a step just taken.
+    """
+    done = set() if before is None else _acted_on(before, commune, after)
+    rest = [due for due in _steps(report, commune) if due not in done]
     return rest[0] if rest else (None, "")
+
+
+def _acted_on(report: Report, commune: Commune, after: str) -> set[tuple[int, str]]:
+    """What came before the moment that the report waits for: all of it, when it waits for none."""
+    waits = report.due_at
+    return {
+        due
+        for due in _steps(report, commune)
+        if waits is None or due < (waits, report.due_step) or due == (waits, after)
+    }
 
 
 def _steps(report: Report, commune: Commune) -> Iterator[tuple[int, str]]:

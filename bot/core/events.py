@@ -136,10 +136,11 @@ class Overlooked:
 
 @dataclass(frozen=True, slots=True)
 class ReportDue:
-    """A moment that a report waited for has come: see core.deadlines."""
+    """A moment (ms) that a report waited for has come: see core.deadlines."""
 
     code: str
     step: str
+    moment: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A moment has come: a deadline, the end of a silence, the morning's digest, a flood that is over."""
 
+from datetime import date
 from typing import Any
 
 from bot.core import when
@@ -16,12 +17,14 @@ from bot.handlers.talk import Decision, Talk, about, unit_words
 LISTED_MAX = 10
 DIGEST_BUTTONS = 5
 UNITS_MAX = 12
+MONDAY = 0
 
 
 def report_due(talk: Talk, event: ReportDue) -> Decision:
     """Act on it once, and set what comes next; whatever changed the report meanwhile has set its own."""
     report = talk.facts.report
-    if report is None or report.due_step != event.step or report.due_at is None or talk.now < report.due_at:
+    # Never by the clock: it may have been set back since, and this event does not come a second time.
+    if report is None or (report.due_at, report.due_step) != (event.moment, event.step):
         return talk.stay()
     if event.step == CONFIRM:
         return talk.stay(step(talk, report, "settle", after=CONFIRM)[1])
@@ -59,15 +62,15 @@ def _escalated(talk: Talk, report: Report, moment: str) -> list[Effect]:
 
 def _say(talk: Talk, ear: Address, message: str, report: Report, moment: str) -> Say:
     now = talk.facts.now.astimezone(when.ZONE)
-    by = report.ack_by if moment in (ACK, ACK_TWICE) else report.fix_by
+    at = report.ack_by if moment in (ACK, ACK_TWICE) else report.fix_by
     data = about(report, talk.commune) | {
         "moment": moment,
         "waiting": report.status in WAITING,
-        "by": when.spoken(when.local(by), now),
+        "by": when.spoken(when.local(at), now),
         "who": report.taken_name,
         "twice": moment in (ACK_TWICE, FIX_TWICE),
     }
-    key = f"deadline/{report.code}/{moment}/{by}/{ear.key}"
+    key = f"deadline/{report.code}/{moment}/{at}/{ear.key}"
     night = night_of(talk, report.field, report.desk)
     return Say(ear, message, data, Lane.UPDATE, report=report.id, key=key, night=night)
 
@@ -76,21 +79,25 @@ def _say(talk: Talk, ear: Address, message: str, report: Report, moment: str) ->
 
 
 def morning(talk: Talk, event: MorningDue) -> Decision:
-    if event.unit == LEAD:
-        return _briefing(talk, event)
+    briefed = _briefing(talk, event) if _is_briefing(event) else []
     reports = talk.facts.open_at
     if not reports:
-        return talk.stay()
+        return talk.stay(*briefed)
     data = {
         "desk": unit_words(talk.commune, event.unit),
         "reports": [_line(talk, report) for report in reports[:LISTED_MAX]],
         "count": talk.facts.open_count,
         "waiting": next((r.code for r in reports if r.status in WAITING and r.desk == event.unit), ""),
     }
-    return talk.stay(*_each(talk, event, "duty/digest", data))
+    return talk.stay(*briefed, *_each(talk, event, "duty/digest", data))
 
 
-def _briefing(talk: Talk, event: MorningDue) -> Decision:
+def _is_briefing(event: MorningDue) -> bool:
+    """Those who lead hear of their own reports every morning, and of the whole commune on Mondays."""
+    return event.unit == LEAD and date.fromisoformat(event.day).weekday() == MONDAY
+
+
+def _briefing(talk: Talk, event: MorningDue) -> list[Say]:
     """Monday: how the whole commune stands, the most overdue units first."""
     # What is about officials is in nobody's figures but theirs who deal with it.
     counts = sorted(talk.facts.counts, key=lambda count: (-count.late, -count.open, count.unit))
@@ -105,12 +112,12 @@ def _briefing(talk: Talk, event: MorningDue) -> Decision:
         "closed": sum(c.closed for c in counts),
         "more": max(0, sum(bool(c.open) for c in counts) - UNITS_MAX),
     }
-    return talk.stay(*_each(talk, event, "office/briefing", data))
+    return _each(talk, event, "office/briefing", data)
 
 
 def _each(talk: Talk, event: MorningDue, message: str, data: dict[str, Any]) -> list[Say]:
     return [
-        Say(ear, message, data, Lane.REMINDER, key=f"morning/{event.unit}/{event.day}/{ear.key}")
+        Say(ear, message, data, Lane.REMINDER, key=f"{message}/{event.unit}/{event.day}/{ear.key}")
         for ear in _desk(talk, event.unit).all
     ]
 

@@ -63,13 +63,11 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
         case MorningDue(unit, day):
             digest = datetime.combine(date.fromisoformat(day), world.commune.rules.digest_at, when.ZONE)
             fields = frozenset(f.id for f in world.commune.fields.values() if unit in f.digest)
-            lead = unit == LEAD
-            at = None if lead else unit
             return Needs(
-                open_at=at,
+                open_at=unit,
                 open_fields=fields,
                 open_before=when.ms(digest),
-                counts=lead,
+                counts=unit == LEAD,
                 units=frozenset({unit}),
             )
         case FloodOver():

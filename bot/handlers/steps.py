@@ -20,7 +20,7 @@ def step(
     """
     status = STEPS[action].after if action in STEPS else report.status
     moved = replace(report, **({"status": status} | values))
-    due_at, due_step = next_due(moved, talk.commune, after=after)
+    due_at, due_step = next_due(moved, talk.commune, before=report, after=after)
     timed = {"due_at": due_at, "due_step": due_step}
     change = Change(
         report.id,
