@@ -815,7 +815,6 @@ def moves_reports_along_the_table(step: Step) -> None:
             assert isinstance(closed, int)
         else:
             assert closed == (None if change.action == "reopen" else "as it was")
-        assert change.values["due_at"] is not None or change.after not in OPEN | {"resolved"}
     told = [e for e in step.decision.effects if isinstance(e, Heard | AttachPhotos)]
     assert all(not isinstance(e, AttachPhotos) or step.known(e.report) is not None for e in told)
 
