@@ -56,7 +56,7 @@ from bot.core.facts import Desk, Facts, Invite, Me, Member, Needs, PhotoFact, Re
 from bot.core.form import next_slot
 from bot.core.invite import USUAL
 from bot.core.message import Button, Message
-from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS, Report
+from bot.core.report import NUMBERED, OUTCOMES, STATUSES, STEPS, Report
 from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, VOICES_MAX, Closing, Draft, Session, dump, load
 from bot.core.text import clean
 from bot.core.when import ZONE

@@ -219,7 +219,7 @@ def test_whoever_is_in_two_units_takes_a_report_for_the_right_one() -> None:
 def test_only_a_member_tells_for_another() -> None:
     text = "báo hộ bà Lan: rác đổ trộm ở cổng chợ thôn 3"
     for roles, behalf in (((MONITOR5,), True), ((), False)):
-        for words in (text, "báo hộ", "bao ho ba con"):
+        for words in (text, "báo hộ", "bao ho ba con", "báo hộ bà hàng xóm"):
             draft = decided(Words(words), *roles).session.draft
             assert draft is not None
             assert draft.behalf is behalf
