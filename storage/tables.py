@@ -182,7 +182,8 @@ reports = sa.Table(
 )
 OPEN = ("sent", "acknowledged", "in_progress", "forwarded", "reopened")
 sa.Index("ix_reports_person", reports.c.person, reports.c.id)
-sa.Index("ix_reports_place", reports.c.lat, reports.c.lon)
+# What is looked at in vain around a place is told by the index alone.
+sa.Index("ix_reports_place", reports.c.lat, reports.c.lon, reports.c.field, reports.c.filed_at)
 sa.Index(
     "ix_reports_open",
     reports.c.desk,
@@ -190,11 +191,28 @@ sa.Index(
     sqlite_where=reports.c.closed_at.is_(None),
     postgresql_where=reports.c.closed_at.is_(None),
 )
+# What is open in a village, whoever has it.
+sa.Index(
+    "ix_reports_open_unit",
+    reports.c.unit,
+    reports.c.field,
+    reports.c.id,
+    sqlite_where=reports.c.closed_at.is_(None),
+    postgresql_where=reports.c.closed_at.is_(None),
+)
+sa.Index(
+    "ix_reports_closed",
+    reports.c.closed_at,
+    reports.c.desk,
+    sqlite_where=reports.c.closed_at.is_not(None),
+    postgresql_where=reports.c.closed_at.is_not(None),
+)
 sa.Index(
     "ix_reports_mark",
     reports.c.unit,
     reports.c.mark,
-    reports.c.id,
+    reports.c.field,
+    reports.c.filed_at,
     sqlite_where=reports.c.mark != "",
     postgresql_where=reports.c.mark != "",
 )

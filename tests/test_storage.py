@@ -746,6 +746,10 @@ async def test_reads_go_on_while_somebody_writes(sqlite_database: Database) -> N
         other.close()
 
 
+async def same_place(conn: AsyncConnection, mark: str, point: tuple[float, float] | None) -> Any:
+    return await reports.same_place(conn, "order", "thon-03", mark, point, 60, 1, 20)
+
+
 INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "waiting": ("ix_inbox_waiting", lambda c: inbox.waiting(c, 64)),
     "count_waiting": ("ix_inbox_waiting", inbox.count_waiting),
@@ -765,6 +769,19 @@ INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "unheard": ("ix_reports_unheard", lambda c: reports.unheard(c, 20)),
     "of_person": ("ix_reports_person", lambda c: reports.of_person(c, "t:1", 5)),
     "near": ("ix_reports_place", lambda c: reports.near(c, 20.9, 106.3, 60, 9)),
+    "due": ("ix_reports_due", lambda c: reports.due(c, 9, 500)),
+    "same place, by mark": ("ix_reports_mark", lambda c: same_place(c, "cong cho", None)),
+    "same place, by point": ("ix_reports_place", lambda c: same_place(c, "", (20.9, 106.3))),
+    "open in a village": ("ix_reports_open_unit", lambda c: reports.open_in(c, "order", "thon-03", 1, 20)),
+    "open for a digest": ("ix_reports_open", lambda c: reports.open_for(c, "thon-03", (), 9, 15)),
+    "desks with open": ("ix_reports_open", reports.desks_with_open),
+    "figures": ("ix_reports_closed", lambda c: reports.counts(c, 9, 1)),
+    "filed since": ("ix_reports_person", lambda c: reports.filed_since(c, "t:1", 1, 2)),
+    "held chats": ("ix_outbox_held", lambda c: outbox.held_chats(c, 9)),
+    "held for": ("ix_outbox_held", lambda c: reports.held_for(c, "t", "a", 40)),
+    "recent": ("ix_outbox_flood", lambda c: outbox.recent(c, [("t", "a"), ("t", "b")], 1)),
+    "followers": ("followers", lambda c: reports.followers_of(c, [1, 2])),
+    "followed by": ("ix_followers_person", lambda c: reports.followed_by(c, "t:1", 5)),
     "to_wake": ("ix_sessions_wake_at", lambda c: sessions.to_wake(c, 1, 9)),
     "photos to fetch": ("ix_photos_waiting", lambda c: photos.waiting(c, 1, 2, 4)),
     "photos next": ("ix_photos_waiting", photos.next_due),
