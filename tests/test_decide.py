@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot import voices
 from bot.config import load_commune
 from bot.core.commune import LEAD
+from bot.core.deadlines import next_due
 from bot.core.effects import (
     VOICE,
     AttachPhotos,
@@ -154,7 +155,7 @@ def reports(draw: st.DrawFn, code: str | None = None, person: str | None = None)
     filed = int(START.timestamp() * 1000) - draw(st.sampled_from([0, 3600_000, 40 * 24 * 3600_000]))
     closed = status in ("resolved", "confirmed", "rejected")
     took = draw(st.sampled_from([None, f"paper:{ACCOUNTS[1]}", "paper:khac"]))
-    return Report(
+    found = Report(
         id=draw(_ids),
         code=code or draw(st.sampled_from(CODES)),
         category=category.id,
@@ -184,6 +185,13 @@ def reports(draw: st.DrawFn, code: str | None = None, person: str | None = None)
         photos=draw(st.integers(0, PHOTOS_MAX)),
         voices=draw(st.sampled_from([0, 0, 1, VOICES_MAX])),
     )
+    return clocked(found)
+
+
+def clocked(report: Report) -> Report:
+    """The report with the moment that it waits for, as if nothing had come due yet."""
+    due_at, due_step = next_due(report, COMMUNE)
+    return replace(report, due_at=due_at, due_step=due_step)
 
 
 @st.composite
@@ -1161,7 +1169,8 @@ def test_dealing_with_any_report_keeps_the_rules(
     report, me = data.draw(reports(CODES[0])), Me(f"paper:{ACCOUNTS[0]}")
     if role in _roles:
         me = replace(me, roles=(Role(report.desk, role, "Bác Tư"),))
-    report = replace(report, status=data.draw(st.sampled_from(["sent", "acknowledged", report.status])))
+    status = data.draw(st.sampled_from(["sent", "acknowledged", report.status]))
+    report = clocked(replace(report, status=status))
     if data.draw(st.booleans()):
         report = replace(report, field="order", category="parking")
     if deed in ("good", "bad") and data.draw(st.booleans()):
