@@ -289,8 +289,9 @@ class Month:
             self._judge(who, said, actions["good"])
             return
         if "calm" in actions:
-            if rng.random() < 0.2:
-                self.soon(self.say(who, Pressed("calm"), on=said.id), MINUTE, 5 * MINUTE, awake=False)
+            if rng.random() < 0.15:
+                calm = self.say(who, Pressed(f"calm:{actions['calm']}"), on=said.id)
+                self.soon(calm, MINUTE, 5 * MINUTE, awake=False)
             return
         pressed = next((verb for verb in FORM if verb in actions), None)
         if pressed is None:
