@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import alert, big, durable, idle, kill, photo, report, understand
+from bench import alert, big, due, durable, idle, kill, photo, report, understand
 from bench.result import Row
 
 Bench = Callable[..., Awaitable[list[Row]]]
@@ -18,6 +18,7 @@ BENCHES: dict[str, Bench] = {
     "report": report.run,
     "alert": alert.run,
     "big": big.run,
+    "due": due.run,
     "photo": photo.run,
     "understand": understand.run,
     "idle": idle.run,
