@@ -57,7 +57,7 @@ from bot.core.facts import Desk, Facts, Invite, Me, Member, Needs, PhotoFact, Re
 from bot.core.form import next_slot
 from bot.core.invite import USUAL
 from bot.core.message import Button, Message
-from bot.core.report import NUMBERED, OUTCOMES, STATUSES, STEPS, Report
+from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS, Report
 from bot.core.session import DRAFT_LIFE_MS, EMPTY, PHOTOS_MAX, VOICES_MAX, Closing, Draft, Session, dump, load
 from bot.core.text import clean
 from bot.core.when import ZONE
@@ -823,6 +823,9 @@ def moves_reports_along_the_table(step: Step) -> None:
             assert isinstance(closed, int)
         else:
             assert closed == (None if change.action == "reopen" else "as it was")
+        # Only what has nothing left to wait for goes on waiting for nothing.
+        waits = change.values["due_at"] is not None or change.after not in OPEN | {"resolved"}
+        assert waits or report.due_at is None
     told = [e for e in step.decision.effects if isinstance(e, Heard | AttachPhotos)]
     assert all(not isinstance(e, AttachPhotos) or step.known(e.report) is not None for e in told)
 
