@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from math import inf
 from typing import Any
 
 import sqlalchemy as sa
@@ -192,12 +193,12 @@ async def _as_reports(conn: AsyncConnection, rows: Sequence[sa.Row[Any]]) -> tup
     counts, following = await photos.counts_of(conn, ids), await reports.followers_of(conn, ids)
     return tuple(
         Report(
-            **{name: row._mapping[name] for name in _COLUMNS},
-            photos=counts.get((row.id, "before"), 0),
-            voices=counts.get((row.id, VOICE), 0),
-            followers=tuple(following.get(row.id, ())),
+            **{name: found[name] for name in _COLUMNS},
+            photos=counts.get((found["id"], "before"), 0),
+            voices=counts.get((found["id"], VOICE), 0),
+            followers=tuple(following.get(found["id"], ())),
         )
-        for row in rows
+        for found in (row._mapping for row in rows)
     )
 
 
@@ -220,15 +221,26 @@ async def _near(conn: AsyncConnection, spot: Spot, now: int) -> tuple[Near, ...]
         for report, known in theirs.items()
         if any(_bits_apart(one, other) <= ALIKE_BITS for one in prints for other in known)
     }
-    near: list[Near] = []
-    for report in await _as_reports(conn, [found[key] for key in sorted(found, reverse=True)]):
-        away = None
-        if point is not None and report.lat is not None and report.lon is not None:
-            away = metres(point, Point(report.lat, report.lon))
-        marked = bool(spot.mark) and (report.unit, report.mark) == (spot.unit, spot.mark)
-        if (away is not None and away <= NEAR_METRES) or marked or report.id in alike:
-            near.append(Near(report, away, report.id in alike))
-    return tuple(near)
+    # Measured before the rest of each is read: a box has corners.
+    away = {row.id: _away(point, row) for row in found.values()}
+    kept = [
+        row
+        for _, row in sorted(found.items(), reverse=True)
+        if away[row.id] <= NEAR_METRES
+        or (bool(spot.mark) and (row.unit, row.mark) == (spot.unit, spot.mark))
+        or row.id in alike
+    ]
+    return tuple(
+        Near(report, away[report.id] if away[report.id] < inf else None, report.id in alike)
+        for report in await _as_reports(conn, kept)
+    )
+
+
+def _away(point: Point | None, row: sa.Row[Any]) -> float:
+    """Metres between them; infinitely many when one of them has no place."""
+    if point is None or row.lat is None or row.lon is None:
+        return inf
+    return metres(point, Point(row.lat, row.lon))
 
 
 def _bits_apart(one: str, other: str) -> int:

@@ -189,19 +189,21 @@ async def same_place(
 ) -> list[Row]:
     """Reports of a field since then in the box around a point, or in the same village at the same mark."""
     recent = sa.and_(reports.c.field == field, reports.c.filed_at >= since)
-    found: dict[int, Row] = {}
+    wheres: list[sa.ColumnElement[bool]] = []
     if point is not None:
-        box = _box(*point, metres)
-        query = _ONE.where(box, recent).order_by(reports.c.id.desc()).limit(limit)
-        found |= {row.id: row for row in await conn.execute(query)}
+        wheres.append(_box(*point, metres))
     if unit is not None and mark:
         # The empty mark is written out: only then may the partial index be used.
-        marked = sa.and_(
-            reports.c.unit == unit, reports.c.mark == mark, reports.c.mark != sa.literal_column("''")
+        wheres.append(
+            sa.and_(reports.c.unit == unit, reports.c.mark == mark, reports.c.mark != sa.literal_column("''"))
         )
-        query = _ONE.where(marked, recent).order_by(reports.c.id.desc()).limit(limit)
-        found |= {row.id: row for row in await conn.execute(query)}
-    return sorted(found.values(), key=lambda row: -row.id)
+    if not wheres:
+        return []
+    # The indexes tell which are the newest; only those are read.
+    newest = sa.select(reports.c.id).order_by(reports.c.id.desc()).limit(limit)
+    each = [newest.where(where, recent).subquery() for where in wheres]
+    ids = sa.union(*(sa.select(one.c.id) for one in each))
+    return list(await conn.execute(_ONE.where(reports.c.id.in_(ids)).order_by(reports.c.id.desc())))
 
 
 async def open_in(conn: AsyncConnection, field: str, unit: str, since: int, limit: int) -> list[Row]:
