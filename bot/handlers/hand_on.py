@@ -8,6 +8,7 @@ from bot.core.commune import LEAD
 from bot.core.days import day_in
 from bot.core.effects import Effect, Heard, Lane, Say, Shift, Unheard
 from bot.core.facts import Desk, Role
+from bot.core.form import OFFICIAL
 from bot.core.report import IN_PROGRESS, PAUSES_MAX, Report, may_follow
 from bot.core.session import Closing
 from bot.core.text import clip
@@ -219,7 +220,8 @@ def _may_get(talk: Talk, report: Report) -> list[str]:
         return [commune.office, commune.police]
     likely = [commune.field(report.field).desk, commune.police, commune.office]
     likely += [unit.id for unit in commune.units.values() if unit.kind == "department"][:1]
-    if report.unit is not None and not report.private:
+    # What is about an official of a village never goes there, whoever has it by now.
+    if report.unit is not None and not report.private and report.field != OFFICIAL:
         likely.append(report.unit)
     return [unit for unit in dict.fromkeys(likely) if unit in commune.units and unit != report.desk]
 
