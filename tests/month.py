@@ -82,7 +82,7 @@ KINDS = {
 MARKS = ("cổng chợ", "đầu làng", "sân đình", "cổng trường", "trạm y tế", "nhà văn hoá", "bờ mương", "ngã ba")
 MARK = re.compile(r"zq\d{4}")
 # What somebody who tells a report presses, the likeliest first.
-FORM = ("send", "no", "same", "other", "u", "f", "c", "nowhere", "off")
+FORM = ("send", "no", "same", "other", "u", "c", "f", "nowhere", "off")
 DONE = {
     "police": ("recorded", "no_violation", "reminded", "fined", "photo"),
     "": ("fixed", "reminded", "photo"),

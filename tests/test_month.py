@@ -193,7 +193,7 @@ def heard_by_others(month: Month) -> Iterator[str]:
     secret: dict[str, Row] = {}
     for report in kept.values():
         for mark in MARK.findall(f"{report.words} {report.landmark} {report.hours}"):
-            if report.field in ("order", "official", "emergency") or report.private:
+            if report.field in ("order", "official") or report.private:
                 secret[mark] = report
     official = {report.code for report in kept.values() if report.field == "official"}
     for row in month.rows["outbox"]:
