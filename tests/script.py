@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,7 +27,7 @@ from bot.core.events import (
     Words,
 )
 from bot.core.invite import LIFE_MS, digest
-from storage import people
+from storage import people, reports
 from storage.database import Database
 from storage.files import Files
 from tests.paper import PaperClock, Stage, spoken_ogg
@@ -163,6 +164,8 @@ class Player:
             case "(bật máy)":
                 await stage.start()
                 await self._settle()
+            case _ if found := re.fullmatch(r"\((.+) đã gửi (\d+) việc\)", line):
+                await self._filed(found[1], int(found[2]))
             case _ if found := re.fullmatch(r"\((.+) chặn kênh\)", line):
                 stage.platform.blocks(found[1])
             case _ if found := re.fullmatch(r"\(link (\S+) dẫn tới " + POINT + r"\)", line):
@@ -183,6 +186,28 @@ class Player:
             if await stage.look() or arrived in (due, end):
                 await self._settle()
                 due = await stage.next_due()
+
+    async def _filed(self, name: str, count: int) -> None:
+        """Somebody told so many a moment ago; all of it is done."""
+        now, channel, platform = self.stage.clock.ms(), self.stage.name, self.stage.platform
+        account, chat = platform.account(name), platform.chat(name)
+        done: dict[str, Any] = {
+            "category": "litter",
+            "field": "sanitation",
+            "status": "confirmed",
+            "desk": "thon-20",
+        }
+        done |= {"unit": "thon-20", "landmark": "", "words": "", "hours": "", "private": False}
+        done |= {"person": f"{channel}:{account}", "channel": channel, "chat": chat, "version": 0}
+        done |= dict.fromkeys(("filed_at", "ack_by", "fix_by", "closed_at", "alerted_at"), now)
+        done |= {"taken_name": "", "outcome": "fixed", "reopened": 0}
+
+        async def work(conn: AsyncConnection) -> None:
+            await people.meet(conn, [(channel, account, chat)], now)
+            numbers = await reports.draw_numbers(conn, "report/26", count)
+            await reports.add(conn, [done | {"code": f"AP-26-{number:05}"} for number in numbers])
+
+        await self.db.write(work)
 
     async def _remove(self, name: str) -> None:
         now = self.stage.clock.ms()

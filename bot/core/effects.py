@@ -9,6 +9,8 @@ from typing import Any
 from bot.core.events import Address, FileRef
 from bot.core.session import Draft
 
+# The purposes of photos: what the reporter saw; what a follower saw, too, which the desk alone is shown.
+BEFORE, ALSO = "before", "also"
 # The purpose of what is heard and not seen.
 VOICE = "voice"
 
@@ -107,7 +109,7 @@ class KeepPhoto:
     """Fetch a photo or a voice message; it belongs to the draft that lists its id, or to `report` at once."""
 
     file: FileRef
-    purpose: str = "before"
+    purpose: str = BEFORE
     report: int | None = None
 
     @property
@@ -121,7 +123,7 @@ class AttachPhotos:
 
     photos: tuple[int, ...]
     report: int
-    purpose: str = "before"
+    purpose: str = BEFORE
 
 
 @dataclass(frozen=True, slots=True)

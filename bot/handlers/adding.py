@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.core import form
-from bot.core.effects import AttachPhotos, Change, Effect, KeepPhoto, Lane, Say, ShowPhotos
+from bot.core.effects import BEFORE, AttachPhotos, Change, Effect, KeepPhoto, Lane, Say, ShowPhotos
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.report import Report
 from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
@@ -75,25 +75,28 @@ def more_words(talk: Talk, report: Report, text: str) -> list[Effect]:
         {"words": form.joined(report.words, added)},
         added,
     )
+    return [change, *desk_reads(talk, report, added)]
+
+
+def desk_reads(talk: Talk, report: Report, added: str) -> list[Say]:
+    """Words that came later, told to the desk, unless it may not read them."""
     if kept_from(talk, report):
-        return [change]
+        return []
     data = about(report, talk.commune) | {"words": alert_words(added)}
     ears, _ = ears_of(talk, report.desk)
     night = night_of(talk, report.field, report.desk)
-    return [
-        change,
-        *(Say(ear, "duty/more_words", data, Lane.UPDATE, report=report.id, night=night) for ear in ears),
-    ]
+    return [Say(ear, "duty/more_words", data, Lane.UPDATE, report=report.id, night=night) for ear in ears]
 
 
 def photo_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
     """A photo of a filed report: shown to the desk when clean, regretted to its sender when broken."""
     if ready.problem is not None:
         return talk.stay(talk.answer("resident/bad_added_photo", problem=ready.problem, code=report.code))
-    return talk.stay(*shown(talk, report, (ready.photo,)))
+    purpose = talk.facts.photo.purpose if talk.facts.photo is not None else BEFORE
+    return talk.stay(*shown(talk, report, (ready.photo,), purpose))
 
 
-def shown(talk: Talk, report: Report, added: tuple[int, ...]) -> list[Effect]:
+def shown(talk: Talk, report: Report, added: tuple[int, ...], purpose: str = BEFORE) -> list[Effect]:
     """Photos that came later, shown to the desk, unless it may not see them."""
     if kept_from(talk, report):
         return []
@@ -101,7 +104,7 @@ def shown(talk: Talk, report: Report, added: tuple[int, ...]) -> list[Effect]:
     night, again = night_of(talk, report.field, report.desk), report.reopened
     return [
         ShowPhotos(
-            ear, "duty/photo", report.code, report.id, "before", FORWARDED_MAX, photo, again, night=night
+            ear, "duty/photo", report.code, report.id, purpose, FORWARDED_MAX, photo, again, night=night
         )
         for ear in ears
         for photo in added

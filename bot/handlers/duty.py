@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.core.commune import LEAD
 from bot.core.effects import VOICE, AttachPhotos, Effect, KeepPhoto, Lane, Note, Say, ShowPhotos
-from bot.core.events import PhotoReady, PhotoSent
+from bot.core.events import Address, PhotoReady, PhotoSent
 from bot.core.facts import Role
 from bot.core.report import (
     NUMBERED,
@@ -342,9 +342,9 @@ def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") 
 
 def _tell_resolved(talk: Talk, report: Report, outcome: str) -> list[Effect]:
     told = talk.tell_reporter(report, "resident/resolved", outcome=outcome, photos=report.photos)
-    if not told or outcome != "photo":
+    if report.channel is None or report.chat is None or outcome != "photo":
         return list(told)
-    to = told[0].to
+    to = Address(report.channel, report.chat)
     times = report.reopened
     before = ShowPhotos(to, "resident/photo_before", report.code, report.id, "before", 1, round=times)
     after = ShowPhotos(to, "resident/photo_after", report.code, report.id, "after", 2, round=times)

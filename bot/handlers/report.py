@@ -377,10 +377,17 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
         return talk.stay(talk.ask("resident/ask_cancel", **shown))
     if talk.world.lexicon.mentions(text, "asks_who") and len(text.split()) <= ASKING_WORDS:
         return advance(talk, draft, secret=True)
-    if meanings & {"thanks", "greeting", "send"} or talk.world.lexicon.mentions(text, "asks_status"):
+    if meanings & {"thanks", "greeting", "send"} or _asks_status(talk, text):
         # Who thanks, greets or asks how it stands believes that it was sent: it was not.
         return advance(talk, draft, unsent=True, thanks="thanks" in meanings)
     return None
+
+
+def _asks_status(talk: Talk, text: str) -> bool:
+    """ "Bao giờ dọn?"; what names a matter and a village tells it, however long it has been so."""
+    lexicon = talk.world.lexicon
+    whole = lexicon.sure(lexicon.categories(text)) is not None and lexicon.place(text).units
+    return lexicon.mentions(text, "asks_status") and not whole
 
 
 def _cannot_say(talk: Talk, draft: Draft, text: str) -> bool:

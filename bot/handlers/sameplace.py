@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.core import when
-from bot.core.effects import AttachPhotos, Effect, Follow, Lane, Note, Say
+from bot.core.effects import ALSO, BEFORE, AttachPhotos, Effect, Follow, Lane, Note, Say
 from bot.core.facts import Near
 from bot.core.report import CONFIRMED, RESOLVED, Report
 from bot.core.session import Draft
@@ -50,13 +50,16 @@ def join(talk: Talk, draft: Draft) -> Decision | None:
     if found is None or found.code != draft.same or not found.is_open:
         return None
     mine = found.person == talk.facts.me.person
-    more: list[Effect] = [] if mine else [Follow(found.id), Note(found.id, "follow")]
+    purpose = BEFORE if mine else ALSO
+    # What a follower says stays theirs: in the history and with the desk, never in the reporter's own words.
+    more: list[Effect] = [] if mine else [Follow(found.id), Note(found.id, "follow", draft.words)]
     if draft.photos:
-        more.append(AttachPhotos(draft.photos, found.id))
+        more.append(AttachPhotos(draft.photos, found.id, purpose))
     if draft.words:
-        more += adding.more_words(talk, found, draft.words)
+        tell = adding.more_words if mine else adding.desk_reads
+        more += tell(talk, found, draft.words)
     ears, _ = ears_of(talk, found.desk)
-    more += adding.shown(talk, found, draft.photos)
+    more += adding.shown(talk, found, draft.photos, purpose)
     more += hearing.brought(talk, draft, found, night_of(talk, found.field, found.desk))
     count = 1 + len(found.followers) + (not mine)
     data = about(found, talk.commune) | {"count": count}

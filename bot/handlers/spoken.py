@@ -32,10 +32,16 @@ def words(talk: Talk, text: str) -> Decision:
     told = None if talk.here.group else urgent.awaits(talk)
     if told is not None and _goes_on(talk, told, text):
         return urgent.more(talk, told, text)
-    if danger == "sure" and not talk.facts.me.roles:
+    if danger == "sure" and not talk.facts.me.roles and not _names_a_matter(talk, text):
         return urgent.alarm(talk, text)
     decision = _duty_words(talk, text) or _group_or_private(talk, text)
     return decision if danger is None else urgent.maybe(talk, text, decision)
+
+
+def _names_a_matter(talk: Talk, text: str) -> bool:
+    """A pothole that made somebody bleed is two readings of one message: then the alarm is a press away."""
+    lexicon = talk.world.lexicon
+    return lexicon.sure(lexicon.categories(text)) is not None
 
 
 def _goes_on(talk: Talk, told: Report, text: str) -> bool:
@@ -161,7 +167,8 @@ def _about_code(talk: Talk, text: str) -> Decision:
     found = talk.facts.report
     lexicon = talk.world.lexicon
     short = len(fold(text).split()) < TELLING_WORDS + 3
-    if short or lexicon.duty_verb(text) or lexicon.mentions(text, "asks_status"):
+    asks = lexicon.mentions(text, "asks_status") and len(text.split()) <= asides.STATUS_WORDS
+    if short or asks or lexicon.duty_verb(text):
         return lookup.one(talk)
     if found is not None and found.person == talk.facts.me.person and found.is_open:
         return adding.add_words(talk, found, text)
