@@ -265,7 +265,7 @@ photos = sa.Table(
     sa.Column("as_file", sa.Boolean, nullable=False, default=False),
     sa.Column("size", sa.BigInteger),
     sa.Column("kind", Text, nullable=False, server_default="photo", comment="photo or voice"),
-    sa.Column("purpose", Text, nullable=False, default="before", comment="before, also, after or voice"),
+    sa.Column("purpose", Text, nullable=False, default="before", comment="before or after"),
     sa.Column("report", Id, sa.ForeignKey("reports.id"), index=True),
     sa.Column("state", sa.SmallInteger, nullable=False, default=PhotoState.WAITING),
     sa.Column("problem", Text),

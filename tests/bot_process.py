@@ -27,6 +27,7 @@ def awake_commune(folder: Path) -> Path:
     text = re.sub(r"^alerts_minute = \d+$", "alerts_minute = 1000000", text, flags=re.MULTILINE)
     text = re.sub(r"^same_days = \d+$", "same_days = 0", text, flags=re.MULTILINE)
     text = re.sub(r"^reports_(hour|day) = \d+$", r"reports_\1 = 1000000", text, flags=re.MULTILINE)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "commune.toml"
     path.write_text(text, encoding="utf-8")
     return path

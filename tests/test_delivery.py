@@ -21,7 +21,6 @@ from bot.channels.base import (
     Outcome,
     Pace,
     Parsed,
-    Received,
     Refused,
     Relocated,
     Sent,
@@ -30,7 +29,7 @@ from bot.channels.base import (
 from bot.config import load_commune
 from bot.core.commune import Point
 from bot.core.effects import Lane
-from bot.core.events import Address, FileRef, Undelivered
+from bot.core.events import Address, Undelivered
 from bot.core.message import Message
 from bot.delivery import ALERT_BACKOFF_MAX_S, BACKOFF_FIRST_S, IN_FLIGHT, UNAUTHORIZED_REST_S, Delivery
 from bot.inbox import parse_own
@@ -40,18 +39,19 @@ from storage.files import Files
 from storage.tables import OutboxState
 from storage.tables import inbox as inbox_table
 from storage.tables import outbox as outbox_table
-from tests.paper import ROOT, PaperClock, PaperStudio
+from tests.paper import ROOT, Paper, PaperClock, PaperStudio
 
 NO_PACE = Pace(1e6, 1e6, 10**6, 1e6)
 ENOUGH_STEPS = 3000
 
 
-class Scripted:
+class Scripted(Paper):
     """A channel that answers as it was told, chat by chat, and notes when it was called."""
 
     name = "scripted"
 
     def __init__(self, clock: PaperClock, pace: Pace = NO_PACE) -> None:
+        super().__init__()
         self.pace = pace
         self.calls: list[tuple[float, str, str]] = []
         self.news = asyncio.Event()
@@ -77,21 +77,6 @@ class Scripted:
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    def receive(self, body: bytes) -> Received:
-        raise NotImplementedError
-
-    def parse(self, raw: str) -> Parsed | None:
-        raise NotImplementedError
-
-    async def download(self, file: FileRef, limit: int) -> bytes:
-        raise NotImplementedError
-
-    async def start(self) -> None:
-        return
-
-    async def stop(self) -> None:
-        return
 
 
 class Sending:

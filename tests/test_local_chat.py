@@ -8,6 +8,7 @@ from playwright.async_api import FilePayload, Locator, Page, async_playwright, e
 
 from bot.app import running
 from bot.config import Settings
+from tests.bot_process import awake_commune
 from tests.paper import small_jpeg
 from tests.test_chatpage_browser import FLAGS
 
@@ -42,7 +43,7 @@ async def hears(seat: Locator, words: str) -> None:
 async def test_a_report_goes_all_the_way(tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     assert chromium is not None, "Chromium is needed for the page's tests: install the package `chromium`."
-    settings = Settings(_env_file=None, data_dir=tmp_path, http_port=0)
+    settings = Settings(_env_file=None, data_dir=tmp_path, http_port=0, commune=awake_commune(tmp_path))
     async with running(settings) as port, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = await browser.new_page()

@@ -32,7 +32,7 @@ from bot.web import BODY_MAX, SECRET_HEADER
 from storage import people
 from storage.database import Database
 from storage.tables import InboxState, OutboxState
-from tests.bot_process import PASSED_ON
+from tests.bot_process import PASSED_ON, awake_commune
 from tests.paper import PaperClock
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -157,7 +157,7 @@ class Bot:
 
 
 def settings_for(folder: Path, api: str, **more: Any) -> Settings:
-    given: dict[str, Any] = {"data_dir": folder, "http_port": 0, "commune": ROOT / "commune.toml"}
+    given: dict[str, Any] = {"data_dir": folder, "http_port": 0, "commune": awake_commune(folder)}
     given |= {"telegram_bot_token": TOKEN, "telegram_api_url": api, "webchat": "off"}
     given |= {"telegram_webhook_url": "http://127.0.0.1:1/telegram", "telegram_webhook_secret": SECRET}
     given |= {"telegram_rate": 1e6, "telegram_chat_rate": 1e6, "telegram_chat_burst": 10**6}
