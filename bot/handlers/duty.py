@@ -17,7 +17,7 @@ from bot.core.report import (
 )
 from bot.core.session import Closing, Draft
 from bot.core.text import clip
-from bot.handlers import hand_on
+from bot.handlers import defer, hand_on
 from bot.handlers.alerts import ears_of
 from bot.handlers.judge import complain, judge, too_old, with_photos
 from bot.handlers.steps import step
@@ -124,7 +124,7 @@ def put_off(talk: Talk, text: str, *, sure: bool) -> Decision | None:
     if report is None:
         return None
     roles = rights_to(talk, report)
-    return hand_on.said_later(talk, report, roles[0], text) if roles else talk.stay(_not_yours(talk, report))
+    return defer.said_later(talk, report, roles[0], text) if roles else talk.stay(_not_yours(talk, report))
 
 
 def take(talk: Talk, report: Report, role: Role) -> Decision:

@@ -11,12 +11,12 @@ from bot.handlers import (
     asides,
     behalf,
     duty,
-    hand_on,
     join,
     judge,
     lookup,
     members,
     report,
+    shift,
     start,
     urgent,
 )
@@ -244,7 +244,7 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
     closing = talk.session.owed(talk.incoming.account, talk.now)
     on, off = lexicon.means(text, "shift_on"), lexicon.means(text, "shift_off")
     if talk.facts.me.roles and (on or off):
-        return hand_on.shift(talk, on=on)
+        return shift.shift(talk, on=on)
     if closing is not None and found is not None and found.code == closing.code:
         owed = duty.owed_words(talk, found, closing, text)
         if owed is not None:
