@@ -9,7 +9,7 @@ from bot.core.report import Report
 from bot.core.session import ADD_FOR_MS, FORWARDED_MAX, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip
 from bot.handlers import hearing
-from bot.handlers.alerts import alert_words, ears_of, kept_from, night_of
+from bot.handlers.alerts import alert_words, ears_of, night_of
 from bot.handlers.steps import step
 from bot.handlers.talk import Decision, Talk, about
 
@@ -80,7 +80,7 @@ def more_words(talk: Talk, report: Report, text: str) -> list[Effect]:
 
 def desk_reads(talk: Talk, report: Report, added: str) -> list[Say]:
     """Words that came later, told to the desk, unless it may not read them."""
-    if kept_from(talk, report):
+    if hearing.kept_from_village(talk.commune, report):
         return []
     data = about(report, talk.commune) | {"words": alert_words(added)}
     ears, _ = ears_of(talk, report.desk)
@@ -98,7 +98,7 @@ def photo_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
 
 def shown(talk: Talk, report: Report, added: tuple[int, ...], purpose: str = BEFORE) -> list[Effect]:
     """Photos that came later, shown to the desk, unless it may not see them."""
-    if kept_from(talk, report):
+    if hearing.kept_from_village(talk.commune, report):
         return []
     ears, _ = ears_of(talk, report.desk)
     night, again = night_of(talk, report.field, report.desk), report.reopened

@@ -8,16 +8,17 @@ from bot.core import when
 from bot.core.commune import LEAD
 from bot.core.effects import Effect, Heard, Lane, Night, Say, ShowPhotos, Unheard
 from bot.core.events import Address
-from bot.core.facts import Desk
+from bot.core.form import ORDER
 from bot.core.report import Report
 from bot.core.session import FORWARDED_MAX
 from bot.core.text import clip, hide_links, hide_phones
 from bot.handlers import hearing
+from bot.handlers.hearing import kept_from_village
 from bot.handlers.quiet import opens_at
 from bot.handlers.talk import Decision, Talk, about
 
 ALERT_WORDS_MAX = 600
-EMERGENCY, ORDER = "emergency", "order"
+EMERGENCY = "emergency"
 
 
 def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
@@ -25,10 +26,10 @@ def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
 
     What is about an official waits for those who lead the commune: the office never hears of it.
     """
-    ears = talk.facts.desks.get(unit, Desk(unit)).ears
+    ears = talk.desk(unit).ears
     if ears or unit in (talk.commune.office, LEAD):
         return ears, False
-    return talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office)).ears, True
+    return talk.desk(talk.commune.office).ears, True
 
 
 def alert_words(text: str) -> str:
@@ -40,7 +41,7 @@ def alert_words(text: str) -> str:
 def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
     """What an alert about a filed report says; `by` is when it should be answered."""
     heard = heard_at(talk, report.field, report.desk)
-    kept = kept_from(talk, report)
+    kept = kept_from_village(talk.commune, report)
     return about(report, talk.commune) | {
         "words": "" if kept else alert_words(report.words),
         "hours": hide_phones(report.hours),
@@ -57,11 +58,6 @@ def alert_data(talk: Talk, report: Report) -> dict[str, Any]:
     }
 
 
-def kept_from(talk: Talk, report: Report) -> bool:
-    """A village never gets the words and photos of a matter of order: neighbours know each other's hand."""
-    return report.field == ORDER and talk.commune.unit(report.desk).kind == "village"
-
-
 def night_of(talk: Talk, field: str, desk: str) -> Night:
     """An emergency is heard at any hour; a matter of order reaches the police at night without a sound."""
     if field == EMERGENCY:
@@ -72,7 +68,7 @@ def night_of(talk: Talk, field: str, desk: str) -> Night:
 def heard_at(talk: Talk, field: str, desk: str) -> datetime:
     """When an alert that is promised now is read: "tomorrow" is said from then on."""
     waits = night_of(talk, field, desk) == Night.WAIT
-    return (opens_at(talk) if waits else None) or talk.facts.now.astimezone(when.ZONE)
+    return (opens_at(talk) if waits else None) or talk.local_time
 
 
 def alert(talk: Talk, ear: Address, report: Report, data: Mapping[str, Any], key: str | None = None) -> Say:
@@ -142,14 +138,14 @@ def overlooked(talk: Talk) -> Decision:
 
 def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:
     """Who must hear it instead of `deaf`: members for a lost room, the office when nobody else is there."""
-    desk = talk.facts.desks.get(report.desk, Desk(report.desk))
+    desk = talk.desk(report.desk)
     others = tuple(ear for ear in desk.members if ear.key != deaf.key)
     if others:
         # The other members of a unit without a room were alerted together with the deaf one.
         return (others if deaf.group else ()), False
     if report.desk == LEAD:
         return (), True
-    office = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
+    office = talk.desk(talk.commune.office)
     return tuple(ear for ear in office.ears if ear.key != deaf.key), True
 
 

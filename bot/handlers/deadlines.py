@@ -8,9 +8,9 @@ from bot.core.commune import LEAD
 from bot.core.deadlines import ACK, ACK_TWICE, CONFIRM, FIX, FIX_TWICE
 from bot.core.effects import Effect, Lane, Say, Unhold
 from bot.core.events import Address, MorningDue, ReportDue
-from bot.core.facts import Desk
+from bot.core.form import ORDER
 from bot.core.report import WAITING, Report
-from bot.handlers.alerts import EMERGENCY, ORDER, night_of
+from bot.handlers.alerts import EMERGENCY, night_of
 from bot.handlers.steps import step
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
@@ -39,7 +39,7 @@ def report_due(talk: Talk, event: ReportDue) -> Decision:
 
 def _reminded(talk: Talk, report: Report, moment: str) -> list[Effect]:
     """The whole room is reminded, whoever holds the shift; of what is urgent, the unit's head, too."""
-    desk = _desk(talk, report.desk)
+    desk = talk.desk(report.desk)
     urgent = report.field in (ORDER, EMERGENCY)
     ears = _unique(desk.all, desk.on_duty, desk.heads if urgent else ())
     told = [_say(talk, ear, "duty/reminder", report, moment) for ear in ears]
@@ -50,7 +50,7 @@ def _reminded(talk: Talk, report: Report, moment: str) -> list[Effect]:
 
 def _escalated(talk: Talk, report: Report, moment: str) -> list[Effect]:
     """At twice the deadline the office is told; of what is urgent, those who lead, too."""
-    office, lead = _desk(talk, talk.commune.office), _desk(talk, LEAD)
+    office, lead = talk.desk(talk.commune.office), talk.desk(LEAD)
     if report.desk == LEAD:
         ears = lead.all
     elif report.desk == talk.commune.office or report.field in (ORDER, EMERGENCY):
@@ -61,7 +61,7 @@ def _escalated(talk: Talk, report: Report, moment: str) -> list[Effect]:
 
 
 def _say(talk: Talk, ear: Address, message: str, report: Report, moment: str) -> Say:
-    now = talk.facts.now.astimezone(when.ZONE)
+    now = talk.local_time
     at = report.ack_by if moment in (ACK, ACK_TWICE) else report.fix_by
     data = about(report, talk.commune) | {
         "moment": moment,
@@ -118,12 +118,12 @@ def _briefing(talk: Talk, event: MorningDue) -> list[Say]:
 def _each(talk: Talk, event: MorningDue, message: str, data: dict[str, Any]) -> list[Say]:
     return [
         Say(ear, message, data, Lane.REMINDER, key=f"{message}/{event.unit}/{event.day}/{ear.key}")
-        for ear in _desk(talk, event.unit).all
+        for ear in talk.desk(event.unit).all
     ]
 
 
 def _line(talk: Talk, report: Report) -> dict[str, Any]:
-    now = talk.facts.now.astimezone(when.ZONE)
+    now = talk.local_time
     by = report.ack_by if report.status in WAITING else report.fix_by
     return about(report, talk.commune) | {
         "filed": when.spoken(when.local(report.filed_at), now),
@@ -147,10 +147,6 @@ def flood_over(talk: Talk) -> Decision:
         }
         effects.insert(0, Say(talk.here, "duty/flood", data, Lane.ALERT))
     return talk.stay(*effects)
-
-
-def _desk(talk: Talk, unit: str) -> Desk:
-    return talk.facts.desks.get(unit, Desk(unit))
 
 
 def _unique(*ears: tuple[Address, ...]) -> tuple[Address, ...]:

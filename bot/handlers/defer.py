@@ -133,7 +133,7 @@ def _paused(talk: Talk, report: Report, role: Role, day: date, reason: str, acti
 
 
 def today(talk: Talk) -> date:
-    return talk.facts.now.astimezone(when.ZONE).date()
+    return talk.local_time.date()
 
 
 def _spoken(talk: Talk, day: date) -> dict[str, Any]:

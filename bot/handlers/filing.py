@@ -10,7 +10,6 @@ from bot.core.commune import Category, Field
 from bot.core.deadlines import ACK
 from bot.core.effects import Consent, Effect, FileReport, Lane, Night, Say, ShowPhotos
 from bot.core.events import Address
-from bot.core.facts import Desk
 from bot.core.session import FORWARDED_MAX, Draft
 from bot.core.text import clip, has_phone, hide_phones
 from bot.handlers import hearing, sameplace
@@ -85,7 +84,7 @@ def _too_many(talk: Talk) -> Say | None:
 
 def _file(talk: Talk, draft: Draft, category: Category, *, disputed: bool) -> Decision:
     """Never held up by who is not bound yet."""
-    commune, here = talk.commune, talk.facts.now.astimezone(when.ZONE)
+    commune, here = talk.commune, talk.local_time
     field, desk = field_of(talk, draft, category), desk_of(talk, draft)
     ack, fix = when.ack_by(here, field), when.fix_by(here, field, commune)
     ears, fallback = ears_of(talk, desk)
@@ -118,17 +117,17 @@ def _file(talk: Talk, draft: Draft, category: Category, *, disputed: bool) -> De
     effects += [*_alerts(ears, alert, draft, night), *hearing.filed(talk, draft, desk, told, night)]
     heard = told | {"place": told["place"] | {"landmark": public_mark(talk, draft.landmark)}}
     for unit in told_of(talk, draft):
-        ears = talk.facts.desks.get(unit, Desk(unit)).all
+        ears = talk.desk(unit).all
         effects += [Say(ear, "duty/told", heard, Lane.UPDATE, fresh=True) for ear in ears]
     if before is not None and desk != commune.office:
-        office = talk.facts.desks.get(commune.office, Desk(commune.office))
+        office = talk.desk(commune.office)
         back = told | {"before": before.code}
         effects += [Say(ear, "office/recurs", back, Lane.UPDATE, fresh=True) for ear in office.all]
     return talk.go(*effects, draft=None, complaint=None, last_at=talk.now)
 
 
 def _receipt(talk: Talk, told: dict[str, Any], ack: datetime, night: Night) -> Say:
-    here, opens = talk.facts.now.astimezone(when.ZONE), opens_at(talk)
+    here, opens = talk.local_time, opens_at(talk)
     asleep = when.spoken(opens, here) if opens is not None and night == Night.WAIT else None
     return Say(
         talk.here, "resident/receipt", told | {"asleep": asleep, "by": when.spoken(ack, here)}, fresh=True

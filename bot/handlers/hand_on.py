@@ -119,7 +119,7 @@ def _forwarded(talk: Talk, report: Report, role: Role, unit: str) -> Decision:
     effects.append(Heard((report.id,)) if ears else Unheard(report.id))
     said = about(moved, talk.commune) | {"who": role.name}
     effects += tell_desk(talk, report, "duty/forwarded", said)
-    here = talk.facts.now.astimezone(when.ZONE)
+    here = talk.local_time
     by = when.spoken(when.local(moved.ack_by), here)
     effects += talk.tell_reporter(moved, "resident/forwarded", by=by)
     return talk.go(*effects, closings=talk.session.settled(report.code))

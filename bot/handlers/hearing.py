@@ -9,14 +9,13 @@ from typing import Any
 from bot.core.commune import LEAD, Commune
 from bot.core.effects import VOICE, AttachPhotos, Effect, Lane, Night, Say, ShowPhotos
 from bot.core.events import Address
-from bot.core.facts import Desk
+from bot.core.form import ORDER
 from bot.core.report import Report
 from bot.core.session import PHOTOS_MAX, Draft
 from bot.handlers.talk import Talk, about
 
 # The messages that carry a voice: to whoever deals with it, and to the office on behalf of whoever does.
 PLAYED = ("duty/voice", "office/voice")
-ORDER = "order"
 
 
 def listens(commune: Commune, desk: str) -> bool:
@@ -26,8 +25,8 @@ def listens(commune: Commune, desk: str) -> bool:
 
 def ears(talk: Talk, desk: str) -> tuple[Address, ...]:
     """Who listens for a desk: itself if it may, else the office."""
-    own = _desk(talk, desk).ears if listens(talk.commune, desk) else ()
-    return own if own or desk == LEAD else _desk(talk, talk.commune.office).ears
+    own = talk.desk(desk).ears if listens(talk.commune, desk) else ()
+    return own if own or desk == LEAD else talk.desk(talk.commune.office).ears
 
 
 def may(talk: Talk, report: Report) -> bool:
@@ -103,7 +102,7 @@ def added(talk: Talk, report: Report, voice: int, night: Night) -> list[Effect]:
             key=f"voice/{voice}/{ear.key}",
             night=night,
         )
-        for ear in _desk(talk, report.desk).ears
+        for ear in talk.desk(report.desk).ears
     ]
     return [*told, *played]
 
@@ -115,7 +114,3 @@ def kept_from_village(commune: Commune, report: Report) -> bool:
 
 def _name(commune: Commune, desk: str) -> str:
     return "duty/voice" if listens(commune, desk) else "office/voice"
-
-
-def _desk(talk: Talk, unit: str) -> Desk:
-    return talk.facts.desks.get(unit, Desk(unit))

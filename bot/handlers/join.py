@@ -3,7 +3,6 @@
 from bot.core.commune import LEAD
 from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind
 from bot.core.events import Address, Moved
-from bot.core.facts import Desk
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
 from bot.handlers import hearing
@@ -72,21 +71,15 @@ def bind_to(talk: Talk, unit: str, *, sure: bool) -> Decision:
     if not talk.facts.me.of(unit):
         return talk.stay(talk.answer("join/bind_members_only"))
     words = unit_words(talk.commune, unit)
-    old = [
-        room for room in _desk(talk, unit).rooms if room.channel == talk.here.channel and room != talk.here
-    ]
+    old = [room for room in talk.desk(unit).rooms if room.channel == talk.here.channel and room != talk.here]
     taken = talk.facts.room is not None and talk.facts.room != unit
     if (old or taken) and not sure:
         other = unit_words(talk.commune, talk.facts.room) if taken and talk.facts.room else words
         return talk.stay(talk.answer("join/bind_sure", unit=words, id=unit, taken=taken, other=other))
     data = {"unit": words, "who": talk.facts.me.of(unit)[0].name}
-    ears = [*old, *_desk(talk, talk.commune.office).ears] if old or taken else []
+    ears = [*old, *talk.desk(talk.commune.office).ears] if old or taken else []
     news = [Say(ear, "join/room_moved", data, Lane.UPDATE) for ear in ears if ear != talk.here]
     return talk.stay(Bind(unit), talk.answer("join/bound", unit=words), *news, *_catch_up(talk, unit))
-
-
-def _desk(talk: Talk, unit: str) -> Desk:
-    return talk.facts.desks.get(unit, Desk(unit))
 
 
 def code_exposed(talk: Talk) -> Decision:
@@ -108,7 +101,7 @@ def left(talk: Talk) -> Decision:
         return talk.stay(Reach(False))
     if talk.facts.room is None:
         return talk.stay()
-    desk = _desk(talk, talk.commune.office)
+    desk = talk.desk(talk.commune.office)
     data = {"unit": unit_words(talk.commune, talk.facts.room)}
     told = tuple(Say(ear, "join/room_lost", data, Lane.UPDATE) for ear in desk.ears if ear != talk.here)
     return talk.stay(Unbind(), *told)

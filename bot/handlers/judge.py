@@ -72,7 +72,7 @@ def complain(talk: Talk, report: Report, text: str, photo: PhotoSent | None) -> 
     ears, fallback = ears_of(talk, desk)
     data = alert_data(talk, moved) | {"words": alert_words(note), "fallback": fallback, "again": True}
     effects.extend(alert(talk, ear, moved, data) for ear in ears)
-    here = talk.facts.now.astimezone(when.ZONE)
+    here = talk.local_time
     by = when.spoken(when.local(moved.ack_by), here)
     effects.append(talk.answer("resident/reopened", **about(moved, talk.commune), by=by))
     return talk.go(*effects, complaint=None, last=report.code, last_at=talk.now)

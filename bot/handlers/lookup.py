@@ -37,7 +37,7 @@ def one(talk: Talk) -> Decision:
 
 
 def _detail(talk: Talk, report: Report) -> dict[str, object]:
-    now = talk.facts.now.astimezone(when.ZONE)
+    now = talk.local_time
     return about(report, talk.commune) | {
         "filed": when.spoken(when.local(report.filed_at), now),
         "by": when.spoken(when.local(report.ack_by), now),

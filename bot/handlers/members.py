@@ -7,7 +7,7 @@ from bot.core import when
 from bot.core.commune import LEAD
 from bot.core.effects import Dismiss, Effect, Lane, MakeInvite, Say
 from bot.core.events import Address
-from bot.core.facts import Desk, Member
+from bot.core.facts import Member
 from bot.core.invite import LIFE_MS, USUAL
 from bot.core.text import clip
 from bot.core.unitwords import HEAD, MEMBERS
@@ -298,6 +298,6 @@ def _tell_office(talk: Talk, data: dict[str, Any]) -> list[Effect]:
     """A unit without a head has nobody who invites: the office hears of it."""
     office = talk.commune.office
     by = next((role.name for role in talk.facts.me.roles), "")
-    ears = talk.facts.desks.get(office, Desk(office)).ears
+    ears = talk.desk(office).ears
     told = data | {"by": clip(" ".join(by.split()), NAME_MAX)}
     return [Say(ear, "office/no_head", told, Lane.UPDATE) for ear in ears if ear != talk.here]

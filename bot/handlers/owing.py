@@ -4,7 +4,6 @@ from typing import Any
 
 from bot.core.commune import LEAD
 from bot.core.effects import Lane, Say
-from bot.core.facts import Desk
 from bot.core.report import Report
 from bot.core.session import Closing
 from bot.handlers.alerts import ears_of, night_of
@@ -45,7 +44,7 @@ def tell_desk(talk: Talk, report: Report, message: str, data: dict[str, Any]) ->
 
 def tell_office(talk: Talk, report: Report, message: str, data: dict[str, Any]) -> list[Say]:
     unit = LEAD if report.desk == LEAD else talk.commune.office
-    desk = talk.facts.desks.get(unit, Desk(unit))
+    desk = talk.desk(unit)
     night = night_of(talk, report.field, report.desk)
     return [
         Say(ear, message, data, Lane.UPDATE, report=report.id, night=night)

@@ -22,7 +22,7 @@ OWN = (DraftDue, FloodOver, MorningDue, Overlooked, PhotoReady, ReportDue, Undel
 
 def hushed(talk: Talk, decision: Decision) -> Decision:
     """The decision with what would disturb a night's sleep held back until morning."""
-    morning, rules, now = opens_at(talk), talk.commune.rules, _here(talk)
+    morning, rules, now = opens_at(talk), talk.commune.rules, talk.local_time
     silent = _morning(now, rules.silent_from, rules.silent_to) is not None
     if morning is None and not silent:
         return decision
@@ -40,11 +40,7 @@ def hushed(talk: Talk, decision: Decision) -> Decision:
 def opens_at(talk: Talk) -> datetime | None:
     """When rooms are written to again; None by day."""
     rules = talk.commune.rules
-    return _morning(_here(talk), rules.quiet_from, rules.quiet_to)
-
-
-def _here(talk: Talk) -> datetime:
-    return talk.facts.now.astimezone(when.ZONE)
+    return _morning(talk.local_time, rules.quiet_from, rules.quiet_to)
 
 
 def _morning(now: datetime, starts: time, ends: time) -> datetime | None:

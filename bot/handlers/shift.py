@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from bot.core import when
 from bot.core.effects import Lane, Say, Shift
-from bot.core.facts import Desk
 from bot.handlers.talk import Decision, Talk, unit_words
 
 
@@ -12,14 +11,14 @@ def shift(talk: Talk, *, on: bool) -> Decision:
     """*Nhận ca*: alerts of the unit go to whoever is on duty; it ends by itself."""
     roles = sorted(talk.facts.me.roles, key=lambda role: role.unit != talk.commune.police)
     role = roles[0]
-    ends = talk.facts.now.astimezone(when.ZONE) + timedelta(hours=talk.commune.rules.shift_hours)
+    ends = talk.local_time + timedelta(hours=talk.commune.rules.shift_hours)
     data = {
         "unit": unit_words(talk.commune, role.unit),
         "who": role.name,
         "until": when.spoken(ends, talk.facts.now),
         "on": on,
     }
-    desk = talk.facts.desks.get(role.unit, Desk(role.unit))
+    desk = talk.desk(role.unit)
     others = [ear for ear in (*desk.rooms, *desk.members) if ear != talk.here]
     told = [Say(ear, "duty/shift_news", data, Lane.UPDATE) for ear in others]
     return talk.stay(

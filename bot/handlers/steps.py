@@ -36,7 +36,7 @@ def step(
 
 def new_clocks(talk: Talk, report: Report) -> dict[str, int]:
     """Both deadlines from now on: a reopened or forwarded report is new work."""
-    field, here = talk.commune.field(report.field), talk.facts.now.astimezone(when.ZONE)
+    field, here = talk.commune.field(report.field), talk.local_time
     return {
         "ack_by": when.ms(when.ack_by(here, field)),
         "fix_by": when.ms(when.fix_by(here, field, talk.commune)),

@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from bot.core.commune import Commune
 from bot.core.effects import Effect, Lane, Night, Say
 from bot.core.events import Address, Incoming
-from bot.core.facts import Facts
+from bot.core.facts import Desk, Facts
 from bot.core.report import Report
 from bot.core.session import Draft, Session
 from bot.core.text import hide_phones
+from bot.core.when import ZONE
 from bot.core.words import Lexicon
 
 
@@ -46,6 +48,15 @@ class Talk:
     @property
     def now(self) -> int:
         return self.facts.now_ms
+
+    @property
+    def local_time(self) -> datetime:
+        """Now, as the commune's clocks show it."""
+        return self.facts.now.astimezone(ZONE)
+
+    def desk(self, unit: str) -> Desk:
+        """Who hears for a unit, as far as it was looked up; nobody, if not."""
+        return self.facts.desks.get(unit, Desk(unit))
 
     def on(self, report: Report) -> "Talk":
         """The same talk about a report that was found among several."""

@@ -6,7 +6,6 @@ from typing import Any
 from bot.core import form, when
 from bot.core.deadlines import ACK
 from bot.core.effects import Effect, FileReport, Lane, Night, Say
-from bot.core.facts import Desk
 from bot.core.places import valid
 from bot.core.report import Report
 from bot.core.session import URGENT_FOR_MS, Draft
@@ -19,7 +18,7 @@ from bot.handlers.talk import Decision, Talk, about, draft_words, place_words, u
 def alarm(talk: Talk, text: str) -> Decision:
     """Filed and told at once, without consent, at any hour; what is said next tells where it is."""
     draft = replace(_draft(talk, text), category=EMERGENCY, words=text)
-    commune, here = talk.commune, talk.facts.now.astimezone(when.ZONE)
+    commune, here = talk.commune, talk.local_time
     field = commune.field(EMERGENCY)
     desk = commune.desk_of(commune.categories[EMERGENCY], draft.unit)
     ack, fix = when.ack_by(here, field), when.fix_by(here, field, commune)
@@ -58,9 +57,9 @@ def _numbers(talk: Talk) -> dict[str, Any]:
 
 def _everybody(talk: Talk, desk: str) -> tuple[Any, ...]:
     """All of a unit, not only whoever is on duty; the office when nobody is there."""
-    found = talk.facts.desks.get(desk, Desk(desk))
+    found = talk.desk(desk)
     ears = (*found.on_duty, *found.all)
-    office = talk.facts.desks.get(talk.commune.office, Desk(talk.commune.office))
+    office = talk.desk(talk.commune.office)
     return tuple(dict.fromkeys(ears or office.all))
 
 
@@ -70,7 +69,7 @@ def _village(talk: Talk, unit: str | None, landmark: str, text: str, report: int
         return []
     place = place_words(talk.commune, unit, landmark, None, None)
     data = {"what": talk.world.lexicon.emergency_words(text), "place": place} | _numbers(talk)
-    found = talk.facts.desks.get(unit, Desk(unit))
+    found = talk.desk(unit)
     return [
         Say(ear, "duty/urgent_told", data, Lane.ALERT, report=report, fresh=report is None, night=Night.LOUD)
         for ear in found.all
@@ -143,7 +142,7 @@ def calm(talk: Talk, told: Any) -> Decision:
 
 
 def _of_village(talk: Talk, report: Report) -> tuple[Any, ...]:
-    return talk.facts.desks.get(report.unit, Desk(report.unit)).all if report.unit else ()
+    return talk.desk(report.unit).all if report.unit else ()
 
 
 def maybe(talk: Talk, text: str, decision: Decision) -> Decision:

@@ -11,7 +11,7 @@ from bot.core.report import Report
 from bot.core.session import VOICES_MAX, WORDS_MAX, Draft
 from bot.core.text import clip
 from bot.handlers import adding, hearing, judge, report
-from bot.handlers.alerts import alert_words, ears_of, kept_from, night_of
+from bot.handlers.alerts import alert_words, ears_of, night_of
 from bot.handlers.listen import understand
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
@@ -127,7 +127,7 @@ def _written(talk: Talk, found: Report, text: str) -> Decision:
     change = Change(found.id, found.version, "typed", found.status, found.status, values, text)
     told = about(found, talk.commune) | {"words": alert_words(text)}
     answer = replace(talk.answer("duty/voice_typed", **told), report=found.id)
-    if kept_from(talk, found):
+    if hearing.kept_from_village(talk.commune, found):
         return talk.stay(change, answer)
     night = night_of(talk, found.field, found.desk)
     others = [ear for ear in ears_of(talk, found.desk)[0] if ear != talk.here]
