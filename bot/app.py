@@ -79,10 +79,14 @@ def build(
         if fetch:
             fetching.wake()
 
+    def told() -> None:
+        after_commit(False)
+        conversation.wake()
+
     world = World(commune, Lexicon(commune))
     conversation = Conversation(db, world, Messages(), by_name, clock, after_commit, draw_invite)
     for name, channel in by_name.items():
-        deliveries[name] = Delivery(db, channel, files, clock, conversation.wake)
+        deliveries[name] = Delivery(db, channel, files, clock, told, by_name)
     fetching = Fetching(db, by_name, files, studio, follow, clock, conversation.wake)
     reminders = Reminders(db, commune, by_name, clock, conversation.wake)
     return Parts(Inbox(db, clock, conversation.wake), conversation, deliveries, fetching, reminders)

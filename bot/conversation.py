@@ -68,6 +68,7 @@ class Conversation:
         self._db, self._world, self._messages = db, world, messages
         self._channels, self._clock, self._woken = channels, clock, woken
         self._draw_invite = draw_invite
+        self._abilities = {name: channel.abilities for name, channel in channels.items()}
         self._bell = asyncio.Event()
         self.handled = 0
         self.quarantined = 0
@@ -227,7 +228,8 @@ class Conversation:
             chat.session = decision.session if code is None else replace(decision.session, last=code)
             chat.choices = _offered(one, incoming) or chat.choices
             done.append(one)
-        await perform.write(conn, done, now, self._world.commune.rules.alerts_minute)
+        flood = self._world.commune.rules.alerts_minute
+        await perform.write(conn, done, now, flood, self._abilities)
 
     def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
         spoken, captions = [], {}

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,12 +23,15 @@ from bot.channels.base import (
 )
 from bot.clock import Clock
 from bot.core.effects import Lane
-from bot.core.events import Address, Moved, Undelivered
+from bot.core.events import Address, CutOff, Moved, Undelivered
 from bot.core.message import Button, Message
+from bot.core.window import Way
 from bot.inbox import own_arrival, tell_self
-from storage import outbox
+from bot.ways import ways_of
+from storage import outbox, people
 from storage.database import Database
 from storage.files import Files
+from storage.inbox import INTERNAL
 from storage.outbox import Row
 from storage.tables import OutboxState
 
@@ -42,7 +45,6 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 300.0
 # When the platform is back, an alert must not sit out a long pause.
 ALERT_BACKOFF_MAX_S = 10.0
 PHOTO_TRIES = 20
-UNAUTHORIZED_REST_S = 60.0
 IDLE_LOOK_S = 5.0
 TIDY_S = 300.0
 # What rings within a few milliseconds shares one look at the database.
@@ -137,17 +139,28 @@ class _State:
     resting: dict[str, float] = field(default_factory=dict)
     marks: list[dict[str, Any]] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    ways: dict[int, Way] = field(default_factory=dict)
     unauthorized: bool = False
     tidy_at: float = 0.0
 
 
 class Delivery:
-    """Sends what one channel owes. `told` is called when a refusal became an event of our own."""
+    """Sends what one channel owes. `told` is called when there is something new for others to do.
+
+    `others` are the names of all running channels: by one of them a person may be reached whom this cannot.
+    """
 
     def __init__(
-        self, db: Database, channel: Channel, files: Files, clock: Clock, told: Callable[[], None]
+        self,
+        db: Database,
+        channel: Channel,
+        files: Files,
+        clock: Clock,
+        told: Callable[[], None],
+        others: Container[str] = (),
     ) -> None:
         self._db, self._channel, self._files, self._clock, self._told = db, channel, files, clock, told
+        self._others = others
         self._bell = asyncio.Event()
         self._state = _State(Pacing(channel.pace, clock.monotonic()))
         self.floods = 0
@@ -216,10 +229,10 @@ class Delivery:
         marks, state.marks = state.marks, []
         ms = self._clock.ms()
 
-        async def work(conn: Any) -> list[Row]:
+        async def work(conn: Any) -> tuple[list[Row], Mapping[int, Way]]:
             if marks:
                 await outbox.mark(conn, marks)
-            return await outbox.claim(
+            rows = await outbox.claim(
                 conn,
                 self._channel.name,
                 ms,
@@ -228,12 +241,15 @@ class Delivery:
                 resting=passed_over,
                 once_lanes=ONCE,
             )
+            return rows, await ways_of(conn, self._channel, rows, ms)
 
         try:
-            return await self._db.write(work)
+            rows, ways = await self._db.write(work)
         except BaseException:
             state.marks = marks + state.marks
             raise
+        state.ways.update(ways)
+        return rows
 
     def _start(self, row: Row, now: float) -> bool:
         """Begin sending, unless the chat is being written to already or must rest."""
@@ -298,7 +314,18 @@ class Delivery:
 
     async def _call(self, row: Row) -> Outcome:
         buttons = tuple(Button(label, action) for label, action in json.loads(row.buttons))
-        message = Message(row.text, buttons, row.photo, row.wants_place)
+        way = self._state.ways.pop(row.id, Way.FREE)
+        if way == Way.CLOSED:
+            return Refused("window")
+        message = Message(
+            row.text,
+            buttons,
+            row.photo,
+            row.wants_place,
+            name=row.message,
+            numbered=row.lane != Lane.ALERT,
+            way=way,
+        )
         try:
             photo = await self._files.get(row.photo) if row.photo is not None else None
         except FileNotFoundError:
@@ -321,16 +348,17 @@ class Delivery:
                 log.warning("platform says wait", action="flood", channel=row.channel, seconds=seconds)
             case Failed(problem, delivered_maybe):
                 self._try_later(row, problem, delivered_maybe)
+            case Refused("window", problem):
+                await self._elsewhere(row, problem)
             case Refused(why, problem):
                 self._mark(row, OutboxState.REFUSED, why=f"{why}: {problem}")
                 await self._tell_refusal(row, why)
             case Relocated(chat):
                 await self._follow(row, chat)
-            case Unauthorized(problem):
-                state.unauthorized = True
-                state.pacing.silent_until = self._clock.monotonic() + UNAUTHORIZED_REST_S
+            case Unauthorized(problem, rest):
+                state.pacing.silent_until = self._clock.monotonic() + rest
                 self._mark(row, OutboxState.DUE, untried=1, why=problem)
-                log.error("platform refuses our credentials", action="unauthorized", channel=row.channel)
+                await self._cut_off(problem)
 
     def _mark(self, row: Row, state: int, **more: Any) -> None:
         self._state.marks.append({"row": row.id, "to_state": state} | more)
@@ -355,6 +383,36 @@ class Delivery:
         address = Address(row.channel, row.chat, row.grouped)
         event = Undelivered(row.id, why)
         key = f"undelivered/{row.id}"
+        await tell_self(self._db, [own_arrival(address, "", event, key, self._clock.ms())])
+        self._told()
+
+    async def _elsewhere(self, row: Row, problem: str) -> None:
+        """The window is closed: the person's other chat gets it, else somebody sees that none did."""
+
+        async def work(conn: Any) -> bool:
+            chats = await people.other_chats(conn, row.channel, row.chat)
+            for channel, chat in chats:
+                if channel in self._others:
+                    await outbox.redirect(conn, row.id, channel, chat, self._clock.ms())
+                    return True
+            return False
+
+        if not row.grouped and await self._db.write(work):
+            self._mark(row, OutboxState.SUPERSEDED, why="window: told elsewhere")
+            self._told()
+            return
+        self._mark(row, OutboxState.UNREACHABLE, why=f"window: {problem}")
+        await self._tell_refusal(row, "window")
+
+    async def _cut_off(self, problem: str) -> None:
+        """The first refusal of us becomes an event: the office hears of it on another channel."""
+        log.error("platform refuses us", action="unauthorized", channel=self._channel.name, code=problem)
+        first, self._state.unauthorized = not self._state.unauthorized, True
+        if not first:
+            return
+        event = CutOff(self._channel.name, problem)
+        key = f"cutoff/{self._channel.name}/{self._clock.ms()}"
+        address = Address(INTERNAL, "channels")
         await tell_self(self._db, [own_arrival(address, "", event, key, self._clock.ms())])
         self._told()
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
-from bot.core.events import Address, Incoming, Left
+from bot.core.events import DONE_BY_PEOPLE, Address, Incoming, Left
 from bot.core.facts import (
     Count,
     Desk,
@@ -80,6 +80,15 @@ async def _meet(
     if new:
         await people.meet(conn, new, now)
         known |= await people.known(conn, [(channel, account) for channel, account, _ in new])
+    wrote = [
+        (*who, at)
+        for who, incoming in senders.items()
+        if isinstance(incoming.event, DONE_BY_PEOPLE) and not incoming.address.group
+        for at in [int(incoming.at.timestamp() * 1000)]
+        if (known[who].wrote_at or 0) < at - people.WROTE_STEP_MS
+    ]
+    if wrote:
+        await people.wrote(conn, wrote)
     return known
 
 

@@ -11,6 +11,7 @@ from bot.channels.base import Malformed, Parsed, Received
 from bot.clock import Clock
 from bot.core.events import (
     Address,
+    CutOff,
     DraftDue,
     FloodOver,
     LinkReady,
@@ -36,11 +37,21 @@ _OWN = {
     "report": ReportDue,
     "morning": MorningDue,
     "flood": FloodOver,
+    "cutoff": CutOff,
 }
 # Of a payload that cannot be read, the beginning is enough to see what it was.
 KEPT_BYTES = 64 * 1024
 OwnEvent = (
-    PhotoReady | LinkReady | Undelivered | DraftDue | Moved | Overlooked | ReportDue | MorningDue | FloodOver
+    PhotoReady
+    | LinkReady
+    | Undelivered
+    | DraftDue
+    | Moved
+    | Overlooked
+    | ReportDue
+    | MorningDue
+    | FloodOver
+    | CutOff
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.channels.base import Abilities
 from bot.core import when
 from bot.core.effects import (
     VOICE,
@@ -39,7 +40,8 @@ from bot.core.effects import (
 from bot.core.events import Address, Incoming
 from bot.core.invite import LIFE_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
-from storage import offers, outbox, people, photos, reports, sessions
+from bot.core.split import split
+from storage import counters, offers, outbox, people, photos, reports, sessions
 from storage.tables import OutboxState, PhotoState
 
 FLOOD_MS = 60_000
@@ -47,6 +49,8 @@ FLOOD_MS = 60_000
 DIGESTED = ("duty/alert", "duty/photo", "duty/voice")
 # The photos of what a digest told come after it, when the room has had a moment.
 PHOTOS_WAIT_MS = 60_000
+# Where choices are written in the text, too, five of them and how to answer take no more.
+CHOICES_ROOM = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class _Batch:
 
     now: int
     flood: int
+    abilities: Mapping[str, Abilities]
     promises: list[dict[str, Any]] = field(default_factory=list)
     questions: set[tuple[str, str]] = field(default_factory=set)
     offered: dict[str, str] = field(default_factory=dict)
@@ -92,7 +97,7 @@ async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -
     if not count:
         return []
     year = when.local(now).year % 100
-    numbers = await reports.draw_numbers(conn, f"report/{year:02d}", count)
+    numbers = await counters.draw(conn, f"report/{year:02d}", count)
     return [f"{prefix}-{year:02d}-{number:05d}" for number in numbers]
 
 
@@ -102,12 +107,14 @@ def draw_invite() -> str:
     return draw_invite() if symbols.isalpha() else spell(symbols)
 
 
-async def write(conn: AsyncConnection, done: Sequence[Done], now: int, flood: int) -> None:
+async def write(
+    conn: AsyncConnection, done: Sequence[Done], now: int, flood: int, abilities: Mapping[str, Abilities]
+) -> None:
     """Everything the decisions want, except the sessions. Raises Conflict when one came too late.
 
-    `flood` is how many alerts and photos a chat may be sent in a minute.
+    `flood` is how many alerts and photos a chat may be sent in a minute; `abilities` those of each channel.
     """
-    batch = _Batch(now, flood)
+    batch = _Batch(now, flood, abilities)
     await _file_reports(conn, done, batch)
     for one in done:
         spoken = iter(one.spoken)
@@ -209,6 +216,7 @@ def _report_row(one: Done, filed: FileReport, now: int) -> dict[str, Any]:
     }
 
 
+USUAL = Abilities()
 # Every row of one INSERT has the same columns.
 _NEW: dict[str, Any] = {
     "mark": "",
@@ -342,17 +350,26 @@ def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
     if spoken.message.buttons and say.lane != Lane.ALERT:
         # Alerts are answered by code or by reply: "1" must never take the wrong one of two.
         batch.offered[say.to.key] = row["buttons"]
-    batch.promises.append(
-        row
-        | {
-            "lane": int(say.lane),
-            "report": batch.ids.get(str(one.code)) if say.fresh else say.report,
-            "key": say.key,
-            "question": say.question,
-            "due_at": batch.now + say.wait_ms,
-            "silent": say.silent,
-        }
-    )
+    row |= {
+        "lane": int(say.lane),
+        "report": batch.ids.get(str(one.code)) if say.fresh else say.report,
+        "key": say.key,
+        "question": say.question,
+        "due_at": batch.now + say.wait_ms,
+        "silent": say.silent,
+    }
+    batch.promises += _parts(row, batch.abilities.get(say.to.channel, USUAL))
+
+
+def _parts(row: dict[str, Any], able: Abilities) -> list[dict[str, Any]]:
+    """One row is one call of the platform: a text too long for it becomes several, choices under the last."""
+    parts = split(row["text"], able.text_max - (CHOICES_ROOM if able.numbered else 0))
+    key = row["key"]
+    early = [
+        {"text": part, "buttons": "[]", "wants_place": False, "key": f"{key}/{n}" if key else None}
+        for n, part in enumerate(parts[:-1])
+    ]
+    return [*(row | part for part in early), row | {"text": parts[-1]}]
 
 
 def _row(to: Address, name: str, message: Message, now: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from bot.channels.base import Malformed, Received
+from bot.channels.base import Headers, Malformed, Received
 from bot.inbox import Inbox
 
 log = structlog.get_logger()
@@ -20,7 +20,6 @@ log = structlog.get_logger()
 BODY_MAX = 256 * 1024
 # Platforms wait two seconds (Zalo) to sixty (Telegram) for an answer.
 PATIENCE_S = 1.5
-SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,12 @@ Look = Callable[[], Awaitable[Figures]]
 
 
 class Hook(Protocol):
-    """A channel that posts to us."""
+    """A channel that posts to us; `forged` is what a post without its proof is answered."""
 
     name: str
+    forged: int
 
-    def verify(self, secret_header: str | None) -> bool: ...
+    def verify(self, headers: Headers, body: bytes) -> bool: ...
 
     def receive(self, body: bytes) -> Received: ...
 
@@ -109,13 +109,12 @@ class _Snapshot:
 
 
 def add_hook(app: web.Application, path: str, hook: Hook, inbox: Inbox) -> None:
-    """Mount a webhook: 403 without the secret, 200 once stored or set aside, 503 if it cannot be."""
+    """Mount a webhook: 403 or 401 without proof, 200 once stored or set aside, 503 if it cannot be."""
 
     async def post(request: web.Request) -> web.Response:
-        told = request.headers.getall(SECRET_HEADER, ())
-        if not hook.verify(told[0] if len(told) == 1 else None):
-            return web.Response(status=403)
         body = await request.read()
+        if not hook.verify(request.headers, body):
+            return web.Response(status=hook.forged)
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return _answered(await _stored(hook, inbox, body))

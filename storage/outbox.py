@@ -152,6 +152,18 @@ async def next_due(conn: AsyncConnection, channel: str, now: int) -> int | None:
     return due
 
 
+async def redirect(conn: AsyncConnection, row: int, channel: str, chat: str, now: int) -> None:
+    """Promise a message again, to the person's chat on another channel."""
+    found = await find(conn, row)
+    if found is not None:
+        copied = ("lane", "message", "text", "buttons", "photo", "wants_place", "silent", "report")
+        again = {name: found._mapping[name] for name in copied}
+        key = f"redirected/{row}"
+        await promise(
+            conn, [again | {"channel": channel, "chat": chat, "key": key, "made_at": now, "due_at": now}]
+        )
+
+
 async def find(conn: AsyncConnection, row: int) -> Row | None:
     return (await conn.execute(sa.select(outbox).where(outbox.c.id == row))).first()
 
@@ -216,6 +228,16 @@ async def depth(conn: AsyncConnection) -> list[tuple[int, int, int]]:
         .group_by(outbox.c.lane)
     )
     return [(row[0], row[1], row[2]) for row in await conn.execute(query)]
+
+
+async def unreachable(conn: AsyncConnection, since: int) -> list[tuple[str, int]]:
+    """(channel, how many people) who could not be told something since then, their window being closed."""
+    query = (
+        sa.select(outbox.c.channel, sa.func.count(sa.distinct(outbox.c.chat)))
+        .where(outbox.c.state == sa.literal_column(str(OutboxState.UNREACHABLE)), outbox.c.made_at >= since)
+        .group_by(outbox.c.channel)
+    )
+    return [(row[0], row[1]) for row in await conn.execute(query)]
 
 
 async def count_unknown(conn: AsyncConnection) -> int:

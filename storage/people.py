@@ -19,6 +19,7 @@ class Known:
     reachable: bool
     consent: str | None
     roles: tuple[tuple[str, str, str], ...]
+    wrote_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ _KNOWN = (
         accounts.c.person,
         accounts.c.chat,
         accounts.c.reachable,
+        accounts.c.wrote_at,
         people.c.consent_version,
         members.c.unit,
         members.c.role,
@@ -68,7 +70,7 @@ async def known(conn: AsyncConnection, who: Iterable[tuple[str, str]]) -> dict[t
             if row.unit is not None:
                 roles = (*roles, (row.unit, row.role, row.name))
             found[channel, row.account] = Known(
-                row.person, row.chat, row.reachable, row.consent_version, roles
+                row.person, row.chat, row.reachable, row.consent_version, roles, row.wrote_at
             )
     return found
 
@@ -90,6 +92,43 @@ async def meet(conn: AsyncConnection, newcomers: Sequence[tuple[str, str, str | 
     await conn.execute(
         statement.on_conflict_do_update(index_elements=["channel", "account"], set_=again), rows
     )
+
+
+# Nobody needs to know it more precisely; so a talk does not write at each line.
+WROTE_STEP_MS = 60_000
+_WROTE = (
+    sa.update(accounts)
+    .where(accounts.c.channel == sa.bindparam("of_channel"), accounts.c.account == sa.bindparam("of_account"))
+    .where(sa.func.coalesce(accounts.c.wrote_at, 0) < sa.bindparam("at", type_=sa.BigInteger) - WROTE_STEP_MS)
+    .values(wrote_at=sa.bindparam("at", type_=sa.BigInteger))
+)
+
+
+async def wrote(conn: AsyncConnection, who: Collection[tuple[str, str, int]]) -> None:
+    """(channel, account, moment): people did something in their private chats."""
+    rows = [{"of_channel": channel, "of_account": account, "at": at} for channel, account, at in who]
+    await conn.execute(_WROTE, rows)
+
+
+async def wrote_in(conn: AsyncConnection, channel: str, chats: Collection[str]) -> dict[str, int | None]:
+    """When each private chat last heard from its person."""
+    query = sa.select(accounts.c.chat, accounts.c.wrote_at).where(
+        accounts.c.channel == channel, accounts.c.chat.in_(chats)
+    )
+    return {row.chat: row.wrote_at for row in await conn.execute(query)}
+
+
+async def other_chats(conn: AsyncConnection, channel: str, chat: str) -> list[tuple[str, str]]:
+    """The same person's private chats elsewhere, as (channel, chat), the one they wrote in last first."""
+    same = accounts.alias("same")
+    query = (
+        sa.select(same.c.channel, same.c.chat)
+        .join(accounts, accounts.c.person == same.c.person)
+        .where(accounts.c.channel == channel, accounts.c.chat == chat)
+        .where(same.c.channel != channel, same.c.reachable, same.c.chat.is_not(None))
+        .order_by(sa.func.coalesce(same.c.wrote_at, 0).desc())
+    )
+    return [(row.channel, row.chat) for row in await conn.execute(query)]
 
 
 async def reach(conn: AsyncConnection, channel: str, chat: str, reachable: bool) -> None:

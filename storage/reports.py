@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Conflict, insert
-from storage.tables import OPEN, OutboxState, counters, followers, history, outbox, reports
+from storage.tables import OPEN, OutboxState, followers, history, outbox, reports
 
 Row = sa.Row[Any]
 _ONE = sa.select(reports)
@@ -15,16 +15,6 @@ _ONE = sa.select(reports)
 HELD: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.HELD))
 # More than anybody may file in a day.
 FILED_LOOK = 64
-
-
-async def draw_numbers(conn: AsyncConnection, counter: str, count: int) -> range:
-    """The next `count` numbers of a counter, never given twice."""
-    statement = insert(conn, counters).values(name=counter, value=count)
-    grown = statement.on_conflict_do_update(
-        index_elements=["name"], set_={"value": counters.c.value + statement.excluded.value}
-    )
-    last = int((await conn.execute(grown.returning(counters.c.value))).scalar_one())
-    return range(last - count + 1, last + 1)
 
 
 async def add(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:

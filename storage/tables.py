@@ -24,10 +24,11 @@ class InboxState:
 class OutboxState:
     """`DUE` waits; `SENDING` is leased; `UNKNOWN` was perhaps sent (lanes that must not double).
 
-    `HELD` waits for the digest that will say it with others, when a chat was flooded.
+    `HELD` waits for the digest that will say it with others, when a chat was flooded. `UNREACHABLE` could not
+    be sent, as the platform's window was closed and there was no other way to the person.
     """
 
-    DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED, HELD = 0, 1, 2, 3, 4, 5, 6
+    DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED, HELD, UNREACHABLE = 0, 1, 2, 3, 4, 5, 6, 7
 
 
 class PhotoState:
@@ -100,6 +101,7 @@ accounts = sa.Table(
     sa.Column("person", Text, sa.ForeignKey("people.id"), nullable=False, index=True),
     sa.Column("chat", Text, comment="the private chat, once the person wrote in it"),
     sa.Column("reachable", sa.Boolean, nullable=False, default=True),
+    sa.Column("wrote_at", Moment, comment="when the person last did something in the private chat"),
 )
 
 sa.Index("ix_accounts_chat", accounts.c.channel, accounts.c.chat)
@@ -371,6 +373,51 @@ sa.Index(
     outbox.c.platform_id,
     sqlite_where=outbox.c.report.is_not(None),
     postgresql_where=outbox.c.report.is_not(None),
+)
+
+sa.Index(
+    "ix_outbox_unreachable",
+    outbox.c.made_at,
+    sqlite_where=outbox.c.state == OutboxState.UNREACHABLE,
+    postgresql_where=outbox.c.state == OutboxState.UNREACHABLE,
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("name", Text, primary_key=True, comment="the platform, and whose account it is there"),
+    sa.Column("sealed", Text, nullable=False, comment="the pair, encrypted"),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("renews_at", Moment, nullable=False),
+    sa.Column("ends_at", Moment, nullable=False),
+    sa.Column("claimed_until", Moment, nullable=False, comment="somebody renews it until then"),
+    sa.Column("problem", Text, nullable=False, default=""),
+)
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("channel", Text, primary_key=True),
+    sa.Column("stored", Text, primary_key=True, comment="key in the photo store"),
+    sa.Column("handle", Text, nullable=False, comment="what the platform calls its copy"),
+    sa.Column("until", Moment, nullable=False),
+)
+
+groups = sa.Table(
+    "groups",
+    metadata,
+    sa.Column("channel", Text, primary_key=True),
+    sa.Column("chat", Text, primary_key=True),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("seen_at", Moment, nullable=False),
+)
+
+pairings = sa.Table(
+    "pairings",
+    metadata,
+    sa.Column("hash", Text, primary_key=True, comment="the code itself is not kept"),
+    sa.Column("person", Text, sa.ForeignKey("people.id"), nullable=False),
+    sa.Column("ends_at", Moment, nullable=False),
 )
 
 counters = sa.Table(

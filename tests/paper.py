@@ -18,6 +18,7 @@ from PIL import Image
 from bot import app
 from bot.app import Parts
 from bot.channels.base import (
+    Abilities,
     Channel,
     Failed,
     FileTrouble,
@@ -96,6 +97,7 @@ class Paper:
 
     name = "paper"
     pace = Pace(1e6, 1e6, 10**6, 1e6)
+    abilities = Abilities()
 
     def __init__(self) -> None:
         self.said: list[Said] = []

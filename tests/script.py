@@ -27,7 +27,7 @@ from bot.core.events import (
     Words,
 )
 from bot.core.invite import LIFE_MS, digest
-from storage import people, reports
+from storage import counters, people, reports
 from storage.database import Database
 from storage.files import Files
 from tests.paper import PaperClock, Stage, spoken_ogg
@@ -204,7 +204,7 @@ class Player:
 
         async def work(conn: AsyncConnection) -> None:
             await people.meet(conn, [(channel, account, chat)], now)
-            numbers = await reports.draw_numbers(conn, "report/26", count)
+            numbers = await counters.draw(conn, "report/26", count)
             await reports.add(conn, [done | {"code": f"AP-26-{number:05}"} for number in numbers])
 
         await self.db.write(work)

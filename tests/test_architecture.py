@@ -37,6 +37,7 @@ FLOORS: dict[str, float] = {
     "bot.photos": 2,
     "bot.unitsfile": 2,
     "bot.voices": 1.5,
+    "bot.ways": 2,
     "bot.core": 1,
     "storage": 1,
 }

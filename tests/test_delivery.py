@@ -31,7 +31,7 @@ from bot.core.commune import Point
 from bot.core.effects import Lane
 from bot.core.events import Address, Undelivered
 from bot.core.message import Message
-from bot.delivery import ALERT_BACKOFF_MAX_S, BACKOFF_FIRST_S, IN_FLIGHT, UNAUTHORIZED_REST_S, Delivery
+from bot.delivery import ALERT_BACKOFF_MAX_S, BACKOFF_FIRST_S, IN_FLIGHT, Delivery
 from bot.inbox import parse_own
 from storage import outbox, people
 from storage.database import Database
@@ -462,7 +462,7 @@ async def test_refused_credentials_rest_and_say_so(sending: Sending) -> None:
     assert not sending.delivery.unauthorized
     times = [at for at, *_ in sending.channel.calls]
     assert len(times) == 6
-    assert all(b - a >= UNAUTHORIZED_REST_S for a, b in pairwise(times[:4]))
+    assert all(b - a >= Unauthorized("").rest for a, b in pairwise(times[:4]))
     assert await sending.states() == [OutboxState.SENT] * 3
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.effects import Lane
-from storage import inbox, migrate, outbox, people, photos, reports, sessions
+from storage import counters, inbox, migrate, outbox, people, photos, reports, sessions
 from storage.database import WRITES_PER_COMMIT, Conflict, Database
 from storage.inbox import Arrival, Stored
 from storage.tables import InboxState, OutboxState, metadata
@@ -539,11 +539,11 @@ async def test_numbers_are_never_given_twice(database: Database, second: Databas
     """P2: many file at once, in two processes, some several in one transaction, some fail."""
 
     async def draw(db: Database, many: int) -> list[int]:
-        return list(await db.write(lambda conn: reports.draw_numbers(conn, "report/26", many)))
+        return list(await db.write(lambda conn: counters.draw(conn, "report/26", many)))
 
     async def fail(db: Database) -> list[int]:
         async def work(conn: AsyncConnection) -> None:
-            await reports.draw_numbers(conn, "report/26", 5)
+            await counters.draw(conn, "report/26", 5)
             raise LookupError
 
         with pytest.raises(LookupError):
@@ -557,7 +557,7 @@ async def test_numbers_are_never_given_twice(database: Database, second: Databas
     assert flat == list(range(1, len(flat) + 1))
     # Another year counts from one again.
     assert await draw(database, 1) == [len(flat) + 1]
-    assert list(await database.write(lambda conn: reports.draw_numbers(conn, "report/27", 2))) == [1, 2]
+    assert list(await database.write(lambda conn: counters.draw(conn, "report/27", 2))) == [1, 2]
 
 
 async def test_a_code_is_filed_once(database: Database) -> None:

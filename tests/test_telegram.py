@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import structlog
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from bench.standin_telegram import Fault, Platform, Rates, serve
 from bot.channels.base import (
@@ -25,7 +26,7 @@ from bot.channels.base import (
     Sent,
     Unauthorized,
 )
-from bot.channels.telegram import Telegram
+from bot.channels.telegram import SECRET_HEADER, Telegram
 from bot.channels.telegram_http import ANSWER_LIMIT, AiohttpRequest
 from bot.core.events import Address, FileRef
 from bot.core.message import Button, Message
@@ -247,6 +248,10 @@ def test_our_name_unknown_yet() -> None:
     assert asdict(parsed.event) == {"text": "/ketnoi K7Q2"}
 
 
+def headers(*told: str) -> CIMultiDictProxy[str]:
+    return CIMultiDictProxy(CIMultiDict((SECRET_HEADER, each) for each in told))
+
+
 def test_press_is_answered_in_the_webhook_answer() -> None:
     raw = '{"update_id":1,"callback_query":{"id":"77"}}'
     assert channel().answer(raw) == {"method": "answerCallbackQuery", "callback_query_id": "77"}
@@ -256,10 +261,12 @@ def test_press_is_answered_in_the_webhook_answer() -> None:
 
 def test_secret() -> None:
     telegram = channel(webhook_url="https://x.example/t", webhook_secret="abc_-9")
-    assert telegram.verify("abc_-9")
-    for wrong in (None, "", "abc", "abc_-9\udcff", "ộ"):
-        assert not telegram.verify(wrong)
-    assert not channel().verify("")
+    assert telegram.verify(headers("abc_-9"), b"")
+    for wrong in ("", "abc", "abc_-9\udcff", "ộ"):
+        assert not telegram.verify(headers(wrong), b"")
+    assert not telegram.verify(headers(), b"")
+    assert not telegram.verify(headers("abc_-9", "abc_-9"), b"")
+    assert not channel().verify(headers(""), b"")
 
 
 @pytest.mark.parametrize(

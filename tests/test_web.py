@@ -18,17 +18,17 @@ from typing import Any, TypeVar
 
 import aiohttp
 import pytest
-from multidict import CIMultiDict
+from multidict import CIMultiDict, CIMultiDictProxy
 from PIL import Image
 from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench.standin_telegram import Fault, Json, Platform, Rates, serve
 from bot.app import running
-from bot.channels.telegram import Telegram
+from bot.channels.telegram import SECRET_HEADER, Telegram
 from bot.config import ConfigError, Settings
 from bot.core.invite import LIFE_MS, digest
-from bot.web import BODY_MAX, SECRET_HEADER
+from bot.web import BODY_MAX
 from storage import people
 from storage.database import Database
 from storage.tables import InboxState, OutboxState
@@ -300,8 +300,8 @@ def test_a_webhook_without_a_secret_is_refused(tmp_path: Path) -> None:
         settings_for(tmp_path, "http://127.0.0.1:1", telegram_webhook_secret=None)
     with pytest.raises(ValueError, match="secret"):
         Telegram(token="1:A", webhook_url="https://example.org/telegram", webhook_secret="")
-    assert not Telegram(token="1:A").verify("")
-    assert not Telegram(token="1:A").verify(None)
+    assert not Telegram(token="1:A").verify(CIMultiDictProxy(CIMultiDict({SECRET_HEADER: ""})), b"")
+    assert not Telegram(token="1:A").verify(CIMultiDictProxy(CIMultiDict()), b"")
 
 
 async def test_without_a_webhook_there_is_no_door(tmp_path: Path, sqlite_template: Path) -> None:

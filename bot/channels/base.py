@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from multidict import CIMultiDictProxy
+
 from bot.core.events import Address, Event, FileRef
 from bot.core.message import Message
+from bot.core.window import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Never: why is blocked (the person or group left us), gone (no such chat) or rejected (the message)."""
+    """Never: why is blocked (the person or group left us), gone (no such chat), rejected (the message) or
+    window (the person has not written for too long).
+    """
 
     why: str
     problem: str = ""
@@ -65,9 +70,13 @@ class Relocated:
 
 @dataclass(frozen=True, slots=True)
 class Unauthorized:
-    """The platform no longer knows our credentials: nothing can be sent until somebody acts."""
+    """The platform no longer knows our credentials, or lets us do nothing: until somebody acts.
+
+    It is tried again after `rest` seconds, with one message.
+    """
 
     problem: str
+    rest: float = 60.0
 
 
 Outcome = Sent | Flood | Failed | Refused | Relocated | Unauthorized
@@ -92,8 +101,24 @@ class Pace:
     group_minute: float
 
 
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a platform can show; what it cannot is made up for in words.
+
+    `text_max` in characters; `numbered`: choices are written in the text, too, each with its number, which
+    people answer with. `window`: when a person may be written to; None: always.
+    """
+
+    text_max: int = 4096
+    numbered: bool = False
+    window: Window | None = None
+
+
 class Malformed(ValueError):
     """The payload is not one of the platform's: it is kept aside and answered 200."""
+
+
+Headers = CIMultiDictProxy[str]
 
 
 class Channel(Protocol):
@@ -101,6 +126,7 @@ class Channel(Protocol):
 
     name: str
     pace: Pace
+    abilities: Abilities
 
     def receive(self, body: bytes) -> Received:
         """Read a payload's identity. Raises Malformed."""

@@ -27,9 +27,11 @@ from telegram.error import (
 
 from bot.channels import telegram_read
 from bot.channels.base import (
+    Abilities,
     Failed,
     FileTrouble,
     Flood,
+    Headers,
     Malformed,
     Outcome,
     Pace,
@@ -59,6 +61,8 @@ LABEL_SHORT = 14
 # https://core.telegram.org/bots/api#setwebhook
 WANTED = ("message", "edited_message", "callback_query", "my_chat_member")
 CONNECTIONS = 40
+# The header of a webhook's post: https://core.telegram.org/bots/api#setwebhook
+SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105
 _SECRET = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 # https://core.telegram.org/bots/api#getupdates; an update is under 64 KiB (telegram-bot-api, Client.cpp)
@@ -98,6 +102,8 @@ class Telegram:
     """The Bot API, official or self-hosted (without --local, whose files are paths on another disk)."""
 
     name = NAME
+    forged = 403
+    abilities = Abilities(text_max=TEXT_LONGEST)
 
     def __init__(
         self,
@@ -138,10 +144,11 @@ class Telegram:
 
     # --- what arrives
 
-    def verify(self, secret_header: str | None) -> bool:
-        """Does X-Telegram-Bot-Api-Secret-Token hold our secret? In constant time; never when we have none."""
-        told = (secret_header or "").encode("utf-8", "surrogateescape")
-        return bool(self._secret) and hmac.compare_digest(told, self._secret.encode())
+    def verify(self, headers: Headers, body: bytes) -> bool:
+        """Is our secret in its header, once? In constant time; never when we have none."""
+        told = headers.getall(SECRET_HEADER, ())
+        given = told[0].encode("utf-8", "surrogateescape") if len(told) == 1 else b""
+        return bool(self._secret) and hmac.compare_digest(given, self._secret.encode())
 
     def receive(self, body: bytes) -> Received:
         return telegram_read.receive(body)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.channels.base import (
+    Abilities,
     Failed,
     FileTrouble,
     Malformed,
@@ -114,6 +115,7 @@ class Webchat:
 
     name = "webchat"
     pace = Pace(overall=1000.0, chat=100.0, burst=1000, group_minute=60_000.0)
+    abilities = Abilities(text_max=MAX_TEXT)
 
     def __init__(self, db: Database, files: Files, seats: Sequence[Seat], clock: Callable[[], int]) -> None:
         self.seats = {seat.id: seat for seat in seats}

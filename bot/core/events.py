@@ -156,6 +156,14 @@ class FloodOver:
     """The alerts that this chat waits for may be told in one digest now."""
 
 
+@dataclass(frozen=True, slots=True)
+class CutOff:
+    """A platform refuses our credentials, or lets us do nothing: `problem` in its own words or number."""
+
+    channel: str
+    problem: str
+
+
 Event = (
     Words
     | Edited
@@ -175,7 +183,12 @@ Event = (
     | ReportDue
     | MorningDue
     | FloodOver
+    | CutOff
 )
+
+
+# What a person does in a chat: from it on, platforms count how long they may be written to.
+DONE_BY_PEOPLE = (Words, Edited, Pressed, PhotoSent, VoiceSent, PlaceSent, Unsupported, Entered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from bot.core.window import Way
+
 # What a stored voice message ends with.
 VOICES = (".ogg", ".mp3", ".m4a", ".webm")
 
@@ -16,12 +18,19 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Plain text and at most five choices; `photo` is the stored key of one picture, or of one recording."""
+    """Plain text and at most five choices; `photo` is the stored key of one picture, or of one recording.
+
+    `name` is its template's; a `numbered` list of choices may be answered with a number: an alert's may not,
+    as it could be the wrong one of two.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
     photo: str | None = None
     place_wanted: bool = False
+    name: str = ""
+    numbered: bool = True
+    way: Way = Way.FREE
 
     @property
     def voice(self) -> bool:

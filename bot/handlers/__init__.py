@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.core.events import (
+    CutOff,
     DraftDue,
     Edited,
     Entered,
@@ -32,6 +33,7 @@ from bot.handlers import (
     adding,
     alerts,
     behalf,
+    channels,
     deadlines,
     duty,
     hand_on,
@@ -134,6 +136,8 @@ def _decided(talk: Talk) -> Decision:
             return deadlines.morning(talk, event)
         case FloodOver():
             return deadlines.flood_over(talk)
+        case CutOff() as event:
+            return channels.cut_off(talk, event)
 
 
 # Buttons -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from bot.core import when
 from bot.core.commune import LEAD
 from bot.core.events import (
+    CutOff,
     Edited,
     FloodOver,
     Incoming,
@@ -72,6 +73,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             )
         case FloodOver():
             return Needs(held=True)
+        case CutOff():
+            return Needs(units=frozenset({world.commune.office}))
         case _:
             return Needs()
 

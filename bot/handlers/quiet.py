@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta
 from bot.core import when
 from bot.core.effects import Night, Say, ShowPhotos
 from bot.core.events import (
+    CutOff,
     DraftDue,
     FloodOver,
     MorningDue,
@@ -17,7 +18,7 @@ from bot.core.events import (
 from bot.handlers.talk import Decision, Talk
 
 # Nobody has just written these: an answer to them is no answer to a person.
-OWN = (DraftDue, FloodOver, MorningDue, Overlooked, PhotoReady, ReportDue, Undelivered)
+OWN = (CutOff, DraftDue, FloodOver, MorningDue, Overlooked, PhotoReady, ReportDue, Undelivered)
 
 
 def hushed(talk: Talk, decision: Decision) -> Decision:

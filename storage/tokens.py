@@ -1,0 +1,55 @@
+"""Rotating credentials of a platform: one row each, sealed; who renews them holds a short claim."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from storage.database import insert
+from storage.tables import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """`sealed` is ciphertext; `renews_at` and `ends_at` in ms; `problem` why it could not be renewed."""
+
+    sealed: str
+    made_at: int
+    renews_at: int
+    ends_at: int
+    problem: str
+
+
+async def read(conn: AsyncConnection, name: str) -> Token | None:
+    query = sa.select(
+        tokens.c.sealed, tokens.c.made_at, tokens.c.renews_at, tokens.c.ends_at, tokens.c.problem
+    ).where(tokens.c.name == name)
+    row = (await conn.execute(query)).first()
+    return None if row is None else Token(*row)
+
+
+async def write(conn: AsyncConnection, name: str, token: Token) -> None:
+    """The new pair, before anybody uses it; whatever claim there was is over."""
+    values = {
+        "sealed": token.sealed,
+        "made_at": token.made_at,
+        "renews_at": token.renews_at,
+        "ends_at": token.ends_at,
+        "problem": token.problem,
+        "claimed_until": 0,
+    }
+    statement = insert(conn, tokens).values(name=name, **values)
+    await conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+async def claim(conn: AsyncConnection, name: str, made_at: int, now: int, until: int) -> bool:
+    """Whether we may renew the pair that was made at that moment: nobody else does, nobody did."""
+    free = sa.and_(tokens.c.name == name, tokens.c.made_at == made_at, tokens.c.claimed_until <= now)
+    claimed = await conn.execute(sa.update(tokens).where(free).values(claimed_until=until))
+    return claimed.rowcount == 1
+
+
+async def failed(conn: AsyncConnection, name: str, problem: str, rest_until: int) -> None:
+    """It could not be renewed: nobody tries again before then."""
+    values = {"problem": problem, "claimed_until": rest_until}
+    await conn.execute(sa.update(tokens).where(tokens.c.name == name).values(**values))
