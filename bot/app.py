@@ -23,7 +23,7 @@ from bot.channels.base import Channel, Received
 from bot.channels.telegram import Telegram
 from bot.channels.webchat import Seat, Webchat, seats_for
 from bot.clock import Clock, SystemClock
-from bot.config import ConfigError, Settings, load_commune
+from bot.config import ConfigError, load_commune
 from bot.conversation import Conversation
 from bot.core.commune import Commune, Point
 from bot.core.effects import Lane
@@ -36,6 +36,7 @@ from bot.messages import Messages
 from bot.perform import draw_invite
 from bot.photos import Studio
 from bot.reminders import Reminders
+from bot.settings import Settings
 from bot.web import Figures, add_hook, application
 from storage import inbox, migrate, outbox, people, photos
 from storage.database import Database

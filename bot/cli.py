@@ -17,11 +17,12 @@ from rich.table import Table
 
 from bot import app as program
 from bot.clock import SystemClock
-from bot.config import ConfigError, Settings, load_settings
+from bot.config import ConfigError
 from bot.core.commune import Commune
 from bot.core.invite import LIFE_MS, ROLES, digest
 from bot.messages import Messages
 from bot.perform import draw_invite
+from bot.settings import Settings, load_settings
 from bot.unitsfile import UnitsFileError, replace_units
 from storage import inbox, migrate, outbox, people
 from storage.database import Database

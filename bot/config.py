@@ -1,29 +1,14 @@
-"""Settings from the environment, the commune from its file; a wrong one stops the start with a sentence."""
+"""The commune from its file, commune.toml; a wrong key stops the start with a sentence."""
 
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, time
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
-from pydantic import (
-    Field as Limit,
-)
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import Field as Limit
 
 from bot.core.commune import LEAD, Category, Commune, Field, Partner, Point, Rules, Unit
 from bot.core.text import fold
@@ -35,9 +20,6 @@ PARTNERS_MAX = 4
 
 class ConfigError(Exception):
     """The start cannot go on; the message is one sentence for each thing to put right."""
-
-
-# --- the commune ------------------------------------------------------------------------------------
 
 
 def _clock(value: object) -> object:
@@ -156,13 +138,13 @@ def _where(parts: Sequence[int | str], raw: object) -> str:
 _PLAIN = {"extra_forbidden": "is not a known key", "missing": "is missing"}
 
 
-def _reason(kind: str, message: str) -> str:
+def plain_reason(kind: str, message: str) -> str:
     return _PLAIN.get(kind) or message.removeprefix("Value error, ").rstrip(".")
 
 
 def _schema_problems(error: ValidationError, raw: object) -> Iterator[str]:
     for problem in error.errors(include_url=False, include_input=False):
-        yield f"{_where(problem['loc'], raw)}: {_reason(problem['type'], problem['msg'])}"
+        yield f"{_where(problem['loc'], raw)}: {plain_reason(problem['type'], problem['msg'])}"
 
 
 def _repeated(kind: str, ids: Iterable[str]) -> Iterator[str]:
@@ -347,137 +329,3 @@ def load_commune(path: Path) -> Commune:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8.") from None
     return parse_commune(text, path.name)
-
-
-# --- the settings -----------------------------------------------------------------------------------
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-class Settings(BaseSettings):
-    """What differs between machines, each an environment variable of the same name in upper case."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        hide_input_in_errors=True,
-        frozen=True,
-    )
-
-    data_dir: Path = Path("data")
-    database_url: SecretStr | None = None
-    commune: Path = Path("commune.toml")
-    photo_store: str = ""
-    http_host: str = "127.0.0.1"
-    http_port: int = Limit(default=8080, ge=0, le=65_535)
-    webchat: Literal["auto", "on", "off"] = "auto"
-    webchat_any_host: bool = False
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    telegram_bot_token: SecretStr | None = None
-    telegram_api_url: str = "https://api.telegram.org"
-    telegram_webhook_url: str | None = None
-    telegram_webhook_secret: SecretStr | None = None
-    telegram_proxy: SecretStr | None = None
-    telegram_rate: float = Limit(default=30, gt=0, allow_inf_nan=False)
-    telegram_chat_rate: float = Limit(default=1, gt=0, allow_inf_nan=False)
-    telegram_chat_burst: int = Limit(default=3, gt=0)
-    telegram_group_rate: float = Limit(default=20, gt=0, allow_inf_nan=False)
-
-    @field_validator("webchat", "log_level", mode="before")
-    @classmethod
-    def _any_case(cls, value: object) -> object:
-        return value.strip().lower() if isinstance(value, str) else value
-
-    @field_validator("telegram_bot_token")
-    @classmethod
-    def _token_shape(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]+", value.get_secret_value()):
-            raise ValueError("must be the token as BotFather gave it, digits, a colon and letters")
-        return value
-
-    @field_validator("telegram_webhook_secret")
-    @classmethod
-    def _secret_letters(cls, value: SecretStr | None) -> SecretStr | None:
-        # https://core.telegram.org/bots/api#setwebhook, secret_token
-        if value and not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", value.get_secret_value()):
-            raise ValueError("must be 1 to 256 of the characters A-Z, a-z, 0-9, _ and -")
-        return value
-
-    @field_validator("telegram_api_url", "telegram_webhook_url")
-    @classmethod
-    def _address(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            host, _ = parts.hostname, parts.port
-        except ValueError:
-            raise ValueError("must be a web address") from None
-        if parts.scheme not in ("http", "https") or not host:
-            raise ValueError("must be a web address that begins with https://")
-        # A Bot API server of one's own may stand in the same house; the public one never speaks plain http.
-        if parts.scheme == "http" and info.field_name != "telegram_api_url" and not _is_loopback(host):
-            raise ValueError("must begin with https:// unless it points at this machine")
-        return value.rstrip("/") if info.field_name == "telegram_api_url" else value
-
-    @field_validator("database_url")
-    @classmethod
-    def _database(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not re.match(r"(postgresql\+asyncpg|sqlite\+aiosqlite)://", value.get_secret_value()):
-            raise ValueError("must begin with postgresql+asyncpg://")
-        return value
-
-    @field_validator("photo_store")
-    @classmethod
-    def _store(cls, value: str) -> str:
-        scheme, colon, _ = value.partition("://")
-        if colon and scheme not in ("file", "s3"):
-            raise ValueError("must be a folder, file:// or s3://")
-        return value
-
-    @field_validator("telegram_proxy")
-    @classmethod
-    def _proxy(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        if self.telegram_webhook_url and self.telegram_webhook_secret is None:
-            raise ValueError(
-                "TELEGRAM_WEBHOOK_URL needs TELEGRAM_WEBHOOK_SECRET: without it anybody could post"
-            )
-        return self
-
-    @property
-    def photos(self) -> str:
-        """Where photos are kept: a folder or an address that obstore knows."""
-        return self.photo_store or str(self.data_dir / "photos")
-
-
-def _setting_problem(problem: Any) -> str:
-    reason = _reason(problem["type"], problem["msg"])
-    name = ".".join(str(part) for part in problem["loc"]).upper()
-    return f"{name}: {reason}." if name else f"{reason}."
-
-
-def load_settings() -> Settings:
-    """The settings, or a `ConfigError` that names each wrong one and shows no value."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        problems = error.errors(include_url=False, include_input=False, include_context=False)
-        raise ConfigError("\n".join(map(_setting_problem, problems))) from None
-    except UnicodeDecodeError:
-        raise ConfigError(".env: is not UTF-8.") from None

@@ -35,6 +35,7 @@ FLOORS: dict[str, float] = {
     "bot.perform": 2,
     "bot.photo_worker": 2,
     "bot.photos": 2,
+    "bot.settings": 1.7,
     "bot.unitsfile": 2,
     "bot.voices": 1.5,
     "bot.ways": 2,

@@ -19,8 +19,9 @@ from typer.testing import CliRunner, Result
 
 from bot import app as program
 from bot.cli import app
-from bot.config import Settings, load_commune
+from bot.config import load_commune
 from bot.core.invite import ROLES, SYMBOLS, digest
+from bot.settings import Settings
 from storage import people
 from storage.database import Database
 from tests.bot_process import PASSED_ON, BotProcess

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import ConfigError, Settings, load_commune, load_settings, parse_commune
+from bot.config import ConfigError, load_commune, parse_commune
+from bot.settings import Settings, load_settings
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "commune.toml").read_text()

@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from bot.cli import app
-from bot.config import Settings
 from bot.core.message import Button
 from bot.messages import Messages
+from bot.settings import Settings
 from storage.database import Database
 from storage.tables import OutboxState, outbox
 from tests.paper import OnPaper
@@ -308,6 +308,8 @@ def _plain(default: object) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     assert not isinstance(default, SecretStr)
+    if isinstance(default, tuple | dict):
+        return ",".join(default)
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 

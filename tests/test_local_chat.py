@@ -7,7 +7,7 @@ from pathlib import Path
 from playwright.async_api import FilePayload, Locator, Page, async_playwright, expect
 
 from bot.app import running
-from bot.config import Settings
+from bot.settings import Settings
 from tests.bot_process import awake_commune
 from tests.paper import small_jpeg
 from tests.test_chatpage_browser import FLAGS

@@ -26,8 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bench.standin_telegram import Fault, Json, Platform, Rates, serve
 from bot.app import running
 from bot.channels.telegram import SECRET_HEADER, Telegram
-from bot.config import ConfigError, Settings
+from bot.config import ConfigError
 from bot.core.invite import LIFE_MS, digest
+from bot.settings import Settings
 from bot.web import BODY_MAX
 from storage import people
 from storage.database import Database
