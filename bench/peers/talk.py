@@ -17,7 +17,7 @@ STEPS = (
     "Vâng, rác đổ bừa bãi. Bà con gửi 1 ảnh chỗ đó được không ạ?",
     "Bà con xem đúng chưa:\n• Việc: rác đổ bừa bãi\n• Chỗ: Thôn 2, có vị trí trên bản đồ\n• Không có ảnh\n"
     "Nhóm giám sát Thôn 2 sẽ nhận, không thấy tên bà con.\n"
-    "UBND xã giữ lời, ảnh, vị trí này để xử lý việc. Nhắn quyen rieng tu để xem kỹ.",
+    "UBND xã giữ lời, ảnh, vị trí này để xử lý việc. Muốn xem kỹ, nhắn: quyen rieng tu.",
     "Đã nhận, cảm ơn bà con! Mã AP-26-00001.\n"
     "Nhóm giám sát Thôn 2 trả lời trước 2 giờ 35 chiều mai. Có thêm ảnh, lời, cứ gửi.",
 )

@@ -56,7 +56,7 @@ def add_photo(talk: Talk, report: Report, photo: PhotoSent) -> Decision:
     effects: list[Effect] = [KeepPhoto(photo.file, report=report.id)]
     if photo.caption.strip():
         effects.extend(more_words(talk, report, photo.caption))
-    told = talk.ask("resident/photo_added", code=report.code)
+    told = talk.ask("resident/photo_added", code=report.code, urgent=report.emergency)
     return talk.stay(*effects, replace(told, wait_ms=1000 if photo.album else 0))
 
 

@@ -42,14 +42,20 @@ def _reminded(talk: Talk, report: Report, moment: str) -> list[Effect]:
     desk = talk.desk(report.desk)
     urgent = report.field in (ORDER, EMERGENCY)
     ears = _unique(desk.all, desk.on_duty, desk.heads if urgent else ())
-    told = [_say(talk, ear, "duty/reminder", report, moment) for ear in ears]
+    told: list[Effect] = [_say(talk, ear, "duty/reminder", report, moment) for ear in ears]
+    if report.field == EMERGENCY:
+        told += _escalated(talk, report, moment)
     # What the receipt promised is excused when it was not kept.
-    excuse = talk.tell_reporter(report, "resident/late", moment=moment)
+    phones = {"duty": "", **talk.commune.phones}
+    excuse = talk.tell_reporter(report, "resident/late", moment=moment, **phones)
     return [*told, *excuse]
 
 
 def _escalated(talk: Talk, report: Report, moment: str) -> list[Effect]:
-    """At twice the deadline the office is told; of what is urgent, those who lead, too."""
+    """At twice the deadline the office is told; of what is urgent, those who lead, too.
+
+    An emergency that nobody took does not wait so long.
+    """
     office, lead = talk.desk(talk.commune.office), talk.desk(LEAD)
     if report.desk == LEAD:
         ears = lead.all
@@ -127,6 +133,7 @@ def _line(talk: Talk, report: Report) -> dict[str, Any]:
     by = report.ack_by if report.status in WAITING else report.fix_by
     return about(report, talk.commune) | {
         "filed": when.spoken(when.local(report.filed_at), now),
+        "by": when.spoken(when.local(by), now),
         "late": by < talk.now,
         "who": report.taken_name,
     }

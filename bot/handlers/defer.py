@@ -1,5 +1,6 @@
 """A report under way: somebody is at it, gives a date, or waits for somebody who has no chat."""
 
+import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from bot.handlers.talk import Decision, Talk, about
 
 # A day further away than this is no appointment.
 FURTHEST_DAYS = 60
+_BECAUSE = re.compile(r"\b(?:vì|vi|do|tại|bởi)\s", re.IGNORECASE)
 # "thứ 6 chờ xe" has a reason in it, "ngày mai nhé" has none.
 REASON_WORDS = 4
 
@@ -76,7 +78,17 @@ def put_off(talk: Talk, report: Report, role: Role, day: date | None, text: str)
 
 
 def postpone(talk: Talk, report: Report, role: Role, day: date, reason: str) -> Decision:
-    return _paused(talk, report, role, day, clip(" ".join(reason.split()), REASON_MAX), "postpone")
+    return _paused(talk, report, role, day, clip(_why(reason, today(talk)), REASON_MAX), "postpone")
+
+
+def _why(text: str, now: date) -> str:
+    """Of "hẹn thứ 6 vì chờ xe" or "thứ 6, chờ xe" only what tells why."""
+    words = " ".join(text.split())
+    found = _BECAUSE.search(words)
+    if found:
+        return words[found.end() :].strip()
+    day, comma, rest = words.partition(",")
+    return rest.strip() if comma and rest.strip() and day_in(day, now) else words
 
 
 def ask_help(talk: Talk, report: Report, role: Role, rest: str) -> Decision:

@@ -131,7 +131,7 @@ def take(talk: Talk, report: Report, role: Role) -> Decision:
     if not may_follow(report.status, "take"):
         return talk.stay(_too_late(talk, report))
     _, change = step(talk, report, "take", taken_by=talk.facts.me.person, taken_name=role.name)
-    taker = LEAD if report.desk == LEAD else role.unit
+    desk = unit_words(talk.commune, LEAD if report.desk == LEAD else role.unit)
     data = about(report, talk.commune) | {"who": role.name}
     data["phone"] = may_call(talk, report, rights_to(talk, report))
     taken = replace(talk.answer("duty/taken", **data), report=report.id)
@@ -139,7 +139,7 @@ def take(talk: Talk, report: Report, role: Role) -> Decision:
         change,
         taken,
         *_tell_others(talk, report, "duty/taken_by_other", data),
-        *talk.tell_reporter(report, "resident/taken", desk=unit_words(talk.commune, taker)),
+        *talk.tell_reporter(report, "resident/taken", desk=desk, police=talk.commune.phones["police"]),
     )
 
 

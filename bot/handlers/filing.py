@@ -108,7 +108,8 @@ def _file(talk: Talk, draft: Draft, category: Category, *, disputed: bool) -> De
     told["hours"] = hide_phones(draft.hours)
     # The receipt names who really got it.
     getter = unit_words(commune, commune.office if fallback else desk)
-    effects.append(_receipt(talk, told | {"desk": getter}, ack, night_of(talk, field.id, desk)))
+    receipt = told | {"desk": getter, "disputed": disputed}
+    effects.append(_receipt(talk, receipt, ack, night_of(talk, field.id, desk)))
     alert = told | {"fallback": fallback, "again": False, "others": 0, "recurs": before is not None}
     alert["disputed"] = disputed
     alert |= {"by": when.spoken(ack, heard_at(talk, field.id, desk)), "words": alert_words(draft.words)}

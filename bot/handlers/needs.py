@@ -187,6 +187,9 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         desk_of_report=True,
         open_here=incoming.address.group or bool(lexicon.duty_verb(text)) or lexicon.begins(text, "postpone"),
         my_desks=lexicon.means(text, "shift_on") or lexicon.means(text, "shift_off"),
+        # Whose shift it is, is not known yet; the police have most of them.
+        open_at=world.commune.police if lexicon.means(text, "shift_off") else None,
+        open_before=int(incoming.at.timestamp() * 1000) + 1,
         mine=not incoming.address.group and (session.draft is None or session.draft.bare),
         members_of=(listed := _members_asked(incoming, text, session, world)) or frozenset(),
         my_members=listed is not None,

@@ -53,5 +53,6 @@ def judged(talk: Talk, report: Report, roles: tuple[Role, ...], verb: str) -> De
     if verb == "agree":
         return _rejected(talk, report, report.review)
     moved, change = step(talk, report, "keep_open", report.review, review="")
-    told = tell_desk(talk, report, "duty/kept_open", about(moved, talk.commune))
-    return talk.stay(change, *told)
+    data = about(moved, talk.commune)
+    told = [say for say in tell_desk(talk, report, "duty/kept_open", data) if say.to != talk.here]
+    return talk.stay(change, talk.answer("office/kept_open", **data), *told)

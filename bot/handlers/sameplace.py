@@ -53,18 +53,18 @@ def join(talk: Talk, draft: Draft) -> Decision | None:
     purpose = BEFORE if mine else ALSO
     # What a follower says stays theirs: in the history and with the desk, never in the reporter's own words.
     more: list[Effect] = [] if mine else [Follow(found.id), Note(found.id, "follow", draft.words)]
+    ears, _ = ears_of(talk, found.desk)
+    count = 1 + len(found.followers) + (not mine)
+    data = about(found, talk.commune) | {"count": count}
+    if not mine:
+        more += [Say(ear, "duty/more_people", data, Lane.UPDATE, report=found.id) for ear in ears]
     if draft.photos:
         more.append(AttachPhotos(draft.photos, found.id, purpose))
     if draft.words:
         tell = adding.more_words if mine else adding.desk_reads
         more += tell(talk, found, draft.words)
-    ears, _ = ears_of(talk, found.desk)
     more += adding.shown(talk, found, draft.photos, purpose)
     more += hearing.brought(talk, draft, found, night_of(talk, found.field, found.desk))
-    count = 1 + len(found.followers) + (not mine)
-    data = about(found, talk.commune) | {"count": count}
-    if not mine:
-        more += [Say(ear, "duty/more_people", data, Lane.UPDATE, report=found.id) for ear in ears]
     more.append(talk.answer("resident/followed", **data, mine=mine))
     return talk.go(*more, draft=None, last=found.code if mine else talk.session.last, last_at=talk.now)
 

@@ -1,10 +1,21 @@
 """Who is on duty: alerts of the unit go to whoever holds the shift."""
 
 from datetime import timedelta
+from typing import Any
 
 from bot.core import when
 from bot.core.effects import Lane, Say, Shift
-from bot.handlers.talk import Decision, Talk, unit_words
+from bot.core.report import WAITING, Report
+from bot.handlers.talk import Decision, Talk, about, unit_words
+
+
+def _waits(report: Report, unit: str) -> bool:
+    return report.desk == unit and report.status in WAITING
+
+
+def _line(talk: Talk, report: Report) -> dict[str, Any]:
+    by = when.spoken(when.local(report.ack_by), talk.facts.now)
+    return about(report, talk.commune) | {"by": by}
 
 
 def shift(talk: Talk, *, on: bool) -> Decision:
@@ -17,6 +28,10 @@ def shift(talk: Talk, *, on: bool) -> Decision:
         "who": role.name,
         "until": when.spoken(ends, talk.facts.now),
         "on": on,
+        # What only this officer was told of must not be left lying.
+        "waiting": []
+        if on
+        else [_line(talk, report) for report in talk.facts.open_at if _waits(report, role.unit)],
     }
     desk = talk.desk(role.unit)
     others = [ear for ear in (*desk.rooms, *desk.members) if ear != talk.here]
