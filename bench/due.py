@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bench import seed
 from bench.result import Row, percentile
 from bot import facts
+from bot.channels.base import Abilities
 from bot.config import load_commune
 from bot.core import when
 from bot.core.effects import Say
@@ -148,7 +149,7 @@ async def _digest(db: Database) -> float:
 
     async def told(conn: AsyncConnection) -> list[str]:
         need = needs(incoming, Session(), world)
-        known = await facts.gather(conn, [(incoming, need)], commune.office, {"telegram"}, now)
+        known = await facts.gather(conn, [(incoming, need)], commune.office, {"telegram": Abilities()}, now)
         decision = decide(incoming, Session(), known[0], world)
         said = [effect for effect in decision.effects if isinstance(effect, Say)]
         return [messages.render(say.message, say.data).text for say in said]

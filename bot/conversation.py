@@ -15,7 +15,7 @@ from bot.channels.base import Channel, Malformed, Parsed
 from bot.clock import Clock
 from bot.core import form
 from bot.core import session as talk
-from bot.core.effects import FileReport, FollowLink, KeepPhoto, MakeInvite, Say, ShowPhotos
+from bot.core.effects import FileReport, FollowLink, KeepPhoto, Lane, MakeInvite, Say, ShowPhotos
 from bot.core.events import Incoming
 from bot.core.message import Button, Message
 from bot.core.session import Session
@@ -201,7 +201,7 @@ class Conversation:
         asked = [read_press(chat.waiting[0], chat.session, chat.choices) for chat in turn.values()]
         need = [needs(i, c.session, self._world) for i, c in zip(asked, turn.values(), strict=True)]
         found = await facts.gather(
-            conn, list(zip(asked, need, strict=True)), self._world.commune.office, self._channels, now
+            conn, list(zip(asked, need, strict=True)), self._world.commune.office, self._abilities, now
         )
         concerned: set[int] = set()
         decided: list[tuple[_Chat, Incoming, str, Decision]] = []
@@ -237,13 +237,17 @@ class Conversation:
         invite = self._draw_invite() if invited else None
         # One alert for fifty officers is rendered once: the same name with the same data object.
         rendered: dict[tuple[str, int], Message] = {}
+        village = decision.session.asks_village(self._clock.ms())
         for effect in decision.effects:
             if isinstance(effect, Say):
                 key = (effect.message, id(effect.data))
                 if key not in rendered:
                     data = {**effect.data, "code": code or invite} if effect.fresh else effect.data
                     rendered[key] = self._messages.render(effect.message, data)
-                spoken.append(Spoken(effect, rendered[key]))
+                # There a bare number means a village.
+                elsewhere = effect.to != incoming.address or not village
+                numbered = effect.lane != Lane.ALERT and elsewhere
+                spoken.append(Spoken(effect, replace(rendered[key], numbered=numbered)))
             elif isinstance(effect, ShowPhotos):
                 shown = effect.code or code
                 data = {**effect.data, "code": shown}

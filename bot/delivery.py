@@ -323,7 +323,7 @@ class Delivery:
             row.photo,
             row.wants_place,
             name=row.message,
-            numbered=row.lane != Lane.ALERT,
+            numbered=row.numbered,
             way=way,
         )
         try:

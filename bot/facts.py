@@ -1,7 +1,7 @@
 """What decisions need to know, read in the caller's transaction; many at once where it is asked often."""
 
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from math import inf
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
 from bot.core.events import DONE_BY_PEOPLE, Address, Incoming, Left
@@ -51,7 +52,7 @@ async def gather(
     conn: AsyncConnection,
     asked: Sequence[tuple[Incoming, Needs]],
     office: str,
-    channels: Container[str],
+    channels: Mapping[str, Abilities],
     now: datetime,
 ) -> list[Facts]:
     """The facts of each event, in order. Somebody never seen before is met on the way.
@@ -107,7 +108,7 @@ async def _one(
     who: dict[tuple[str, str], people.Known],
     rooms: dict[str, str],
     office: str,
-    channels: Container[str],
+    channels: Mapping[str, Abilities],
     now: datetime,
 ) -> dict[str, Any]:
     me = _me(who.get((incoming.address.channel, incoming.account)))
@@ -310,15 +311,20 @@ async def _members(
 
 
 async def _desks(
-    conn: AsyncConnection, units: set[str], channels: Container[str], now: int
+    conn: AsyncConnection, units: set[str], channels: Mapping[str, Abilities], now: int
 ) -> dict[str, Desk]:
     rooms: dict[str, list[Address]] = {unit: [] for unit in units}
+    reading: dict[str, list[Address]] = {unit: [] for unit in units}
     for unit, channel, chat in await people.rooms_of(conn, units):
         if channel in channels:
-            rooms[unit].append(Address(channel, chat, group=True))
+            kind = rooms if channels[channel].rooms_act else reading
+            kind[unit].append(Address(channel, chat, group=True))
     ears = await people.ears_of(conn, units, [LEAD] if LEAD in units else [])
     ears = [ear for ear in ears if ear.channel in channels]
-    return {unit: _desk(unit, tuple(rooms[unit]), ears, now) for unit in units}
+    return {
+        unit: replace(_desk(unit, tuple(rooms[unit]), ears, now), reading=tuple(reading[unit]))
+        for unit in units
+    }
 
 
 def _desk(unit: str, rooms: tuple[Address, ...], ears: Sequence[people.Ear], now: int) -> Desk:

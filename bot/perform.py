@@ -316,6 +316,9 @@ def _line(
 
 async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch: _Batch) -> None:
     """One row a photo, those that are clean; one that is not yet is shown when it is (PhotoReady)."""
+    if show.to.group and not batch.abilities.get(show.to.channel, USUAL).rooms_act:
+        # The room's members are shown it one by one.
+        return
     report = show.report if show.report is not None else batch.ids[str(one.code)]
     kept = batch.shown.get((report, show.purpose))
     if kept is None:
@@ -381,6 +384,7 @@ def _row(to: Address, name: str, message: Message, now: int) -> dict[str, Any]:
         "text": message.text,
         "buttons": as_json(message.buttons),
         "wants_place": message.place_wanted,
+        "numbered": message.numbered,
         "made_at": now,
         "due_at": now,
     }

@@ -8,7 +8,14 @@ PROBLEMS: Final = ("broken", "too_big", "too_long", "wrong_kind", "missing")
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_SECONDS: Final = 5 * 60
-TYPES: Final = {"ogg": "audio/ogg", "mp3": "audio/mpeg", "m4a": "audio/mp4", "webm": "audio/webm"}
+TYPES: Final = {
+    "ogg": "audio/ogg",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "webm": "audio/webm",
+    "amr": "audio/amr",
+    "aac": "audio/aac",
+}
 """What each kind is called on the web, by the ending of its file."""
 
 _LOOK: Final = 4096
@@ -20,6 +27,8 @@ _NO_END: Final = -1
 # Phones and their browsers write these; HEIC pictures have brands of their own.
 # https://mp4ra.org/registered-types/brands
 _BRANDS: Final = (b"M4A ", b"M4B ", b"mp41", b"mp42", b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"dash")
+# https://www.rfc-editor.org/rfc/rfc4867#section-5: what Zalo's accounts are sent.
+_AMR: Final = (b"#!AMR\n", b"#!AMR-WB\n")
 _OLD_PHONES: Final = b"3gp"
 _FILMS: Final = (b"V_VP8", b"V_VP9", b"V_AV1", b"V_MPEG4")
 
@@ -56,9 +65,13 @@ def checked(data: bytes) -> str:
 
 
 def kind_of(data: bytes) -> str | None:
-    """The ending that fits its first bytes (OGG with Opus or Vorbis, MP3, M4A, WebM); None: no sound."""
+    """The ending that fits its first bytes (OGG with Opus or Vorbis, MP3, M4A, WebM, AMR, AAC), or None."""
     if data.startswith(b"OggS"):
         return "ogg" if b"OpusHead" in data[:_LOOK] or b"\x01vorbis" in data[:_LOOK] else None
+    if data.startswith(_AMR):
+        return "amr"
+    if _is_adts_frame(data):
+        return "aac"
     if data.startswith(b"ID3") or _is_mpeg_frame(data):
         return "mp3"
     if data[4:8] == b"ftyp":
@@ -89,6 +102,11 @@ def _is_mpeg_frame(data: bytes) -> bool:
         return False
     version, layer = data[1] >> 3 & 3, data[1] >> 1 & 3
     return version != 1 and layer != 0 and data[2] >> 4 != 15 and data[2] >> 2 & 3 != 3
+
+
+def _is_adts_frame(data: bytes) -> bool:
+    """Twelve ones and layer 0, as no MPEG audio frame has: what Zalo's bots are sent."""
+    return len(data) > 7 and data[0] == 0xFF and data[1] & 0xF6 == 0xF0
 
 
 def _is_film(data: bytes, ending: str) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +46,7 @@ class Hook(Protocol):
 
     def verify(self, headers: Headers, body: bytes) -> bool: ...
 
-    def receive(self, body: bytes) -> Received: ...
+    def arrivals(self, body: bytes) -> Sequence[Received]: ...
 
     def answer(self, raw: str) -> dict[str, str] | None: ...
 
@@ -130,12 +130,13 @@ def add_hook(app: web.Application, path: str, hook: Hook, inbox: Inbox) -> None:
 async def _stored(hook: Hook, inbox: Inbox, body: bytes) -> dict[str, str] | None:
     """Store a body, or set it aside; returns what the platform may be told in return."""
     try:
-        received = hook.receive(body)
+        arrived = hook.arrivals(body)
     except Malformed as error:
         await inbox.set_aside_body(hook.name, body, str(error))
         return None
-    await inbox.take(hook.name, received)
-    return hook.answer(received.raw)
+    # Each photo of an event stands for itself; they share a commit all the same.
+    await asyncio.gather(*(inbox.take(hook.name, received) for received in arrived))
+    return hook.answer(arrived[0].raw)
 
 
 def _answered(answer: dict[str, str] | None) -> web.Response:

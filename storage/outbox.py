@@ -27,6 +27,7 @@ _BLANK = {
     "question": False,
     "grouped": False,
     "silent": False,
+    "numbered": True,
     "state": OutboxState.DUE,
     "tries": 0,
 }

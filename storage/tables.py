@@ -311,6 +311,9 @@ outbox = sa.Table(
     sa.Column("photo", Text, comment="key in the photo store"),
     sa.Column("wants_place", sa.Boolean, nullable=False, default=False),
     sa.Column("silent", sa.Boolean, nullable=False, server_default=sa.false(), comment="without a sound"),
+    sa.Column(
+        "numbered", sa.Boolean, nullable=False, server_default=sa.true(), comment="a number chooses a button"
+    ),
     sa.Column("report", Id),
     sa.Column("key", Text, unique=True, comment="what can be promised only once"),
     sa.Column("question", sa.Boolean, nullable=False, default=False, comment="a newer question replaces it"),

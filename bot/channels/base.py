@@ -106,11 +106,13 @@ class Abilities:
     """What a platform can show; what it cannot is made up for in words.
 
     `text_max` in characters; `numbered`: choices are written in the text, too, each with its number, which
-    people answer with. `window`: when a person may be written to; None: always.
+    people answer with. `rooms_act`: groups have buttons and pictures. `window`: when a person may be written
+    to; None: always.
     """
 
     text_max: int = 4096
     numbered: bool = False
+    rooms_act: bool = True
     window: Window | None = None
 
 

@@ -153,6 +153,9 @@ class Telegram:
     def receive(self, body: bytes) -> Received:
         return telegram_read.receive(body)
 
+    def arrivals(self, body: bytes) -> list[Received]:
+        return [self.receive(body)]
+
     def parse(self, raw: str) -> Parsed | None:
         return telegram_read.parse(raw, self.username)
 

@@ -108,13 +108,17 @@ class Me:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Who hears for a unit: its rooms, its members' private chats, of these its heads and who is on duty."""
+    """Who hears for a unit: its rooms, its members' private chats, of these its heads and who is on duty.
+
+    In a `reading` room there are no buttons and no pictures: its members are told one by one as well.
+    """
 
     unit: str
     rooms: tuple[Address, ...] = ()
     members: tuple[Address, ...] = ()
     heads: tuple[Address, ...] = ()
     on_duty: tuple[Address, ...] = ()
+    reading: tuple[Address, ...] = ()
 
     @property
     def ears(self) -> tuple[Address, ...]:
@@ -123,7 +127,7 @@ class Desk:
 
     @property
     def all(self) -> tuple[Address, ...]:
-        return self.rooms or self.members
+        return (*self.reading, *(self.rooms or self.members))
 
 
 @dataclass(frozen=True, slots=True)

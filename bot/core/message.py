@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from bot.core.window import Way
 
 # What a stored voice message ends with.
-VOICES = (".ogg", ".mp3", ".m4a", ".webm")
+VOICES = (".ogg", ".mp3", ".m4a", ".webm", ".amr", ".aac")
+# A slow answer to another question must not throw a report away, hide it or remove somebody.
+FINAL = ("cancel", "priv", "rmy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +17,18 @@ class Button:
     label: str
     action: str
 
+    @property
+    def final(self) -> bool:
+        """Whether only its words choose it: a bare number may have been meant for something else."""
+        return self.action.partition(":")[0] in FINAL
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
     """Plain text and at most five choices; `photo` is the stored key of one picture, or of one recording.
 
     `name` is its template's; a `numbered` list of choices may be answered with a number: an alert's may not,
-    as it could be the wrong one of two.
+    as it could be the wrong one of two, nor one where a number is asked for.
     """
 
     text: str

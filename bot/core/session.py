@@ -135,6 +135,12 @@ class Session:
         newer = self.draft is not None and self.draft.touched_at >= self.choosing_at
         return self.choosing if open_ and not newer else ""
 
+    def asks_village(self, now: int) -> bool:
+        """Whether a bare number would be a village's: the villages are numbered."""
+        chosen, _, group = self.chooses(now).partition(":")
+        placing = self.draft is not None and self.draft.asked == "place"
+        return placing or (bool(chosen) and group in ("", "village"))
+
     def _newest(self, account: str, steps: tuple[str, ...], since: int) -> Closing | None:
         mine = [c for c in self.closings if c.account == account and c.step in steps and c.at >= since]
         return mine[-1] if mine else None

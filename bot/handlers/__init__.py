@@ -73,15 +73,11 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
         return incoming
     typed = incoming.event.text.strip()
     if typed.isdecimal():
-        chosen, _, group = session.chooses(int(incoming.at.timestamp() * 1000)).partition(":")
-        asks_village = session.draft is not None and session.draft.asked == "place"
-        asks_village |= bool(chosen) and group in ("", "village")
-        if asks_village or len(typed) > 2 or not 1 <= int(typed) <= len(choices):
+        village = session.asks_village(int(incoming.at.timestamp() * 1000))
+        if village or len(typed) > 2 or not 1 <= int(typed) <= len(choices):
             return incoming
-        action = choices[int(typed) - 1].action
-        # A slow answer to another question must not throw a report away, or hide it.
-        final = action.partition(":")[0] in ("cancel", "priv", "rmy")
-        return incoming if final else replace(incoming, event=Pressed(action))
+        chosen_button = choices[int(typed) - 1]
+        return incoming if chosen_button.final else replace(incoming, event=Pressed(chosen_button.action))
     if len(typed) > 40:
         return incoming
     folded = fold(typed)

@@ -1,6 +1,5 @@
 """A report under way: somebody is at it, gives a date, or waits for somebody who has no chat."""
 
-import re
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -9,14 +8,13 @@ from bot.core.days import day_in
 from bot.core.effects import Effect, Say
 from bot.core.facts import Role
 from bot.core.report import IN_PROGRESS, PAUSES_MAX, Report, may_follow
-from bot.core.text import clip
+from bot.core.text import clip, fold
 from bot.handlers.owing import REASON_MAX, as_it_is, owe, tell_desk, tell_office
 from bot.handlers.steps import step
 from bot.handlers.talk import Decision, Talk, about
 
 # A day further away than this is no appointment.
 FURTHEST_DAYS = 60
-_BECAUSE = re.compile(r"\b(?:vì|vi|do|tại|bởi)\s", re.IGNORECASE)
 # "thứ 6 chờ xe" has a reason in it, "ngày mai nhé" has none.
 REASON_WORDS = 4
 
@@ -78,17 +76,18 @@ def put_off(talk: Talk, report: Report, role: Role, day: date | None, text: str)
 
 
 def postpone(talk: Talk, report: Report, role: Role, day: date, reason: str) -> Decision:
-    return _paused(talk, report, role, day, clip(_why(reason, today(talk)), REASON_MAX), "postpone")
+    return _paused(talk, report, role, day, clip(_why(talk, reason), REASON_MAX), "postpone")
 
 
-def _why(text: str, now: date) -> str:
+def _why(talk: Talk, text: str) -> str:
     """Of "hẹn thứ 6 vì chờ xe" or "thứ 6, chờ xe" only what tells why."""
-    words = " ".join(text.split())
-    found = _BECAUSE.search(words)
-    if found:
-        return words[found.end() :].strip()
-    day, comma, rest = words.partition(",")
-    return rest.strip() if comma and rest.strip() and day_in(day, now) else words
+    because = {fold(word) for word in talk.commune.words.get("because", ())}
+    words = text.split()
+    for at, word in enumerate(words[:-1], 1):
+        if fold(word) in because:
+            return " ".join(words[at:])
+    day, comma, rest = " ".join(words).partition(",")
+    return rest.strip() if comma and rest.strip() and day_in(day, today(talk)) else " ".join(words)
 
 
 def ask_help(talk: Talk, report: Report, role: Role, rest: str) -> Decision:

@@ -71,7 +71,11 @@ def bind_to(talk: Talk, unit: str, *, sure: bool) -> Decision:
     if not talk.facts.me.of(unit):
         return talk.stay(talk.answer("join/bind_members_only"))
     words = unit_words(talk.commune, unit)
-    old = [room for room in talk.desk(unit).rooms if room.channel == talk.here.channel and room != talk.here]
+    old = [
+        room
+        for room in (*talk.desk(unit).rooms, *talk.desk(unit).reading)
+        if room.channel == talk.here.channel and room != talk.here
+    ]
     taken = talk.facts.room is not None and talk.facts.room != unit
     if (old or taken) and not sure:
         other = unit_words(talk.commune, talk.facts.room) if taken and talk.facts.room else words

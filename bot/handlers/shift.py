@@ -34,7 +34,7 @@ def shift(talk: Talk, *, on: bool) -> Decision:
         else [_line(talk, report) for report in talk.facts.open_at if _waits(report, role.unit)],
     }
     desk = talk.desk(role.unit)
-    others = [ear for ear in (*desk.rooms, *desk.members) if ear != talk.here]
+    others = [ear for ear in (*desk.reading, *desk.rooms, *desk.members) if ear != talk.here]
     told = [Say(ear, "duty/shift_news", data, Lane.UPDATE) for ear in others]
     return talk.stay(
         Shift(role.unit, when.ms(ends) if on else None), talk.answer("duty/shift", **data), *told

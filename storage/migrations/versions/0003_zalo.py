@@ -57,6 +57,15 @@ def upgrade() -> None:
         )
 
     with op.batch_alter_table("outbox", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "numbered",
+                sa.Boolean(),
+                server_default=sa.true(),
+                nullable=False,
+                comment="a number chooses a button",
+            )
+        )
         batch_op.create_index(
             "ix_outbox_unreachable",
             ["made_at"],
