@@ -4,7 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from storage import migrate
+from storage import grid, migrate
 from storage.database import Database
 
 PEOPLE = 50_000
@@ -31,15 +31,17 @@ _SESSIONS = f"""{_NUMBERS}
 INSERT INTO sessions (chat, channel, state, wake_at)
 SELECT 'telegram:' || (300000000 + n), 'telegram', '{{"last":"AP-26-00001","last_at":1}}', NULL
 FROM numbers"""
+_AT_LAT = ":lat + :reach * ((n * 7919 % 20011) / 10005.5 - 1)"
+_AT_LON = ":lon + :reach * ((n * 104729 % 20021) / 10010.5 - 1)"
 _REPORTS = f"""{_NUMBERS}
 INSERT INTO reports (id, code, category, field, status, desk, unit, landmark, lat, lon, words, hours, private,
   person, channel, chat, filed_at, ack_by, fix_by, taken_by, taken_name, closed_at, outcome, reopened,
-  alerted_at, mark, due_at, due_step, version)
+  alerted_at, mark, due_at, due_step, cell, version)
 SELECT n, printf('AP-%02d-%05d', 10 + n / 100000, n), 'litter', 'sanitation',
   CASE WHEN n % :open = 0 THEN 'sent' ELSE 'confirmed' END,
   printf('thon-%02d', 1 + n % 20), printf('thon-%02d', 1 + n % 20),
   'sau nhà văn hoá, ngõ ' || (n / 20 % :marks),
-  :lat + :reach * ((n * 7919 % 20011) / 10005.5 - 1), :lon + :reach * ((n * 104729 % 20021) / 10010.5 - 1),
+  {_AT_LAT}, {_AT_LON},
   'Rác đổ đầy đường, đã ba ngày chưa ai dọn, bốc mùi lắm.', '', 0,
   'telegram:' || (300000001 + n * 7907 % :people), 'telegram', 300000001 + n * 7907 % :people,
   :now - (:count - n) * 60000, :now - (:count - n) * 60000 + 86400000,
@@ -47,7 +49,7 @@ SELECT n, printf('AP-%02d-%05d', 10 + n / 100000, n), 'litter', 'sanitation',
   NULL, '', CASE WHEN n % :open = 0 THEN NULL ELSE :now - (:count - n) * 60000 + 86400000 END, '', 0,
   :now - (:count - n) * 60000, 'nha van hoa ngo ' || (n / 20 % :marks),
   CASE WHEN n % :open = 0 THEN :never END, CASE WHEN n % :open = 0 THEN 'fix' ELSE '' END,
-  CASE WHEN n % :open = 0 THEN 0 ELSE 3 END
+  cell({_AT_LAT}, {_AT_LON}), CASE WHEN n % :open = 0 THEN 0 ELSE 3 END
 FROM numbers"""
 _HISTORY = f"""{_NUMBERS}
 INSERT INTO history (report, at, person, action, before, after, note)
@@ -99,6 +101,7 @@ def fill(path: Path, reports: int) -> None:
         (_INBOX, reports // 2),
     )
     db = sqlite3.connect(path, isolation_level=None)
+    db.create_function("cell", 2, grid.cell, deterministic=True)
     try:
         # A seed that is lost is simply made again.
         for pragma in ("synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY"):

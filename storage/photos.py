@@ -116,12 +116,16 @@ async def of_report(conn: AsyncConnection, report: int, purpose: str) -> list[Ph
     return [Photo(*row) for row in await conn.execute(query.where(where).order_by(photos.c.id))]
 
 
+_COUNTS = (
+    sa.select(photos.c.report, photos.c.purpose, sa.func.count())
+    .where(photos.c.report.in_(sa.bindparam("reports", expanding=True)), photos.c.state != PhotoState.BAD)
+    .group_by(photos.c.report, photos.c.purpose)
+)
+
+
 async def counts_of(conn: AsyncConnection, reports: Collection[int]) -> dict[tuple[int, str], int]:
     """How many usable or still expected files a report has, by report and purpose; none: not in it."""
-    query = sa.select(photos.c.report, photos.c.purpose, sa.func.count()).where(
-        photos.c.report.in_(reports), photos.c.state != PhotoState.BAD
-    )
-    rows = await conn.execute(query.group_by(photos.c.report, photos.c.purpose))
+    rows = await conn.execute(_COUNTS, {"reports": list(reports)})
     return {(row[0], row[1]): row[2] for row in rows}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import grid
 from storage.database import Conflict, insert
 from storage.tables import OPEN, OutboxState, followers, history, outbox, reports
 
@@ -19,7 +20,7 @@ FILED_LOOK = 64
 
 async def add(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """File reports; returns their ids by code."""
-    await conn.execute(sa.insert(reports), [dict(row) for row in rows])
+    await conn.execute(sa.insert(reports), [_on_grid(row) for row in rows])
     codes = [row["code"] for row in rows]
     found = await conn.execute(sa.select(reports.c.code, reports.c.id).where(reports.c.code.in_(codes)))
     return {row.code: row.id for row in found}
@@ -34,9 +35,16 @@ async def note(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None
 async def change(conn: AsyncConnection, report: int, version: int, values: Mapping[str, Any]) -> None:
     """Raises Conflict when the report is not at that version any more."""
     where = sa.and_(reports.c.id == report, reports.c.version == version)
-    statement = sa.update(reports).where(where).values(version=version + 1, **values)
+    statement = sa.update(reports).where(where).values(version=version + 1, **_on_grid(values))
     if (await conn.execute(statement)).rowcount != 1:
         raise Conflict("report")
+
+
+def _on_grid(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Whoever writes a point writes its cell: by that it is found."""
+    if "lat" not in values:
+        return dict(values)
+    return {**values, "cell": grid.cell(values["lat"], values["lon"])}
 
 
 async def by_code(conn: AsyncConnection, code: str) -> Row | None:
@@ -99,13 +107,17 @@ async def filed_since(conn: AsyncConnection, person: str, hour: int, day: int) -
     return sum(at > hour for at in filed), sum(at > day for at in filed)
 
 
+_FOLLOWERS = (
+    sa.select(followers.c.report, followers.c.channel, followers.c.chat)
+    .where(followers.c.report.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(followers.c.report, followers.c.at)
+)
+
+
 async def followers_of(conn: AsyncConnection, ids: Collection[int]) -> dict[int, list[tuple[str, str]]]:
     """(channel, chat) of everybody who follows, by report."""
-    query = sa.select(followers.c.report, followers.c.channel, followers.c.chat).where(
-        followers.c.report.in_(ids)
-    )
     found: dict[int, list[tuple[str, str]]] = {}
-    for row in await conn.execute(query.order_by(followers.c.report, followers.c.at)):
+    for row in await conn.execute(_FOLLOWERS, {"ids": list(ids)}):
         found.setdefault(row.report, []).append((row.channel, row.chat))
     return found
 
@@ -167,6 +179,39 @@ async def counts(conn: AsyncConnection, now: int, since: int) -> list[tuple[str,
     return [(desk, total, overdue, done) for desk, (total, overdue, done) in sorted(found.items())]
 
 
+# Built once: to build a statement takes longer than to look around in it.
+_NEWEST = sa.select(reports.c.id).order_by(reports.c.id.desc()).limit(sa.bindparam("limit", type_=sa.Integer))
+_RECENT = sa.and_(reports.c.field == sa.bindparam("field"), reports.c.filed_at >= sa.bindparam("since"))
+_BOX = sa.and_(
+    reports.c.cell.in_(sa.bindparam("cells", expanding=True)),
+    reports.c.lat.between(sa.bindparam("south"), sa.bindparam("north")),
+    reports.c.lon.between(sa.bindparam("west"), sa.bindparam("east")),
+)
+# The empty mark is written out: only then may the partial index be used.
+_AT_MARK = sa.and_(
+    reports.c.unit == sa.bindparam("unit"),
+    reports.c.mark == sa.bindparam("mark"),
+    reports.c.mark != sa.literal_column("''"),
+)
+
+
+def _newest_of(*wheres: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """The indexes tell which are the newest; only those are read."""
+    each = [_NEWEST.where(where).subquery() for where in wheres]
+    ids = sa.union(*(sa.select(one.c.id) for one in each))
+    return _ONE.where(reports.c.id.in_(ids)).order_by(reports.c.id.desc())
+
+
+_NEAR = _newest_of(_BOX)
+_SAME_POINT, _SAME_MARK = sa.and_(_BOX, _RECENT), sa.and_(_AT_MARK, _RECENT)
+# By whether there is a point, and a mark.
+_SAME_PLACE = {
+    (True, False): _newest_of(_SAME_POINT),
+    (False, True): _newest_of(_SAME_MARK),
+    (True, True): _newest_of(_SAME_POINT, _SAME_MARK),
+}
+
+
 async def same_place(
     conn: AsyncConnection,
     field: str,
@@ -178,22 +223,16 @@ async def same_place(
     limit: int,
 ) -> list[Row]:
     """Reports of a field since then in the box around a point, or in the same village at the same mark."""
-    recent = sa.and_(reports.c.field == field, reports.c.filed_at >= since)
-    wheres: list[sa.ColumnElement[bool]] = []
-    if point is not None:
-        wheres.append(_box(*point, metres))
-    if unit is not None and mark:
-        # The empty mark is written out: only then may the partial index be used.
-        wheres.append(
-            sa.and_(reports.c.unit == unit, reports.c.mark == mark, reports.c.mark != sa.literal_column("''"))
-        )
-    if not wheres:
+    marked = unit is not None and bool(mark)
+    query = _SAME_PLACE.get((point is not None, marked))
+    if query is None:
         return []
-    # The indexes tell which are the newest; only those are read.
-    newest = sa.select(reports.c.id).order_by(reports.c.id.desc()).limit(limit)
-    each = [newest.where(where, recent).subquery() for where in wheres]
-    ids = sa.union(*(sa.select(one.c.id) for one in each))
-    return list(await conn.execute(_ONE.where(reports.c.id.in_(ids)).order_by(reports.c.id.desc())))
+    asked: dict[str, Any] = {"field": field, "since": since, "limit": limit}
+    if marked:
+        asked |= {"unit": unit, "mark": mark}
+    if point is not None:
+        asked |= _around(*point, metres)
+    return list(await conn.execute(query, asked))
 
 
 async def open_in(conn: AsyncConnection, field: str, unit: str, since: int, limit: int) -> list[Row]:
@@ -209,12 +248,11 @@ METRES_A_DEGREE = 100_000.0
 
 async def near(conn: AsyncConnection, lat: float, lon: float, metres: float, limit: int) -> list[Row]:
     """Reports in the box around a point, newest first; the caller measures the true distance."""
-    box = _box(lat, lon, metres)
-    return list(await conn.execute(_ONE.where(box).order_by(reports.c.id.desc()).limit(limit)))
+    return list(await conn.execute(_NEAR, _around(lat, lon, metres) | {"limit": limit}))
 
 
-def _box(lat: float, lon: float, metres: float) -> sa.ColumnElement[bool]:
+def _around(lat: float, lon: float, metres: float) -> dict[str, Any]:
+    """What `_BOX` asks for; its cells grow with the square of the metres, so these should be few hundred."""
     reach = metres / METRES_A_DEGREE
-    return sa.and_(
-        reports.c.lat.between(lat - reach, lat + reach), reports.c.lon.between(lon - reach, lon + reach)
-    )
+    sides = {"south": lat - reach, "north": lat + reach, "west": lon - reach, "east": lon + reach}
+    return {"cells": grid.cells_around(lat, lon, reach), **sides}

@@ -180,12 +180,21 @@ reports = sa.Table(
     sa.Column("review", Text, nullable=False, server_default="", comment="why it should be looked at again"),
     sa.Column("due_at", Moment, comment="when it wants attention next"),
     sa.Column("due_step", Text, nullable=False, server_default=""),
+    sa.Column("cell", sa.BigInteger, comment="where the point lies on the grid"),
     sa.Column("version", sa.Integer, nullable=False, default=0),
 )
 OPEN = ("sent", "acknowledged", "in_progress", "forwarded", "reopened")
 sa.Index("ix_reports_person", reports.c.person, reports.c.id)
 # What is looked at in vain around a place is told by the index alone.
-sa.Index("ix_reports_place", reports.c.lat, reports.c.lon, reports.c.field, reports.c.filed_at)
+sa.Index(
+    "ix_reports_place",
+    reports.c.cell,
+    reports.c.field,
+    reports.c.filed_at,
+    reports.c.lat,
+    reports.c.lon,
+    reports.c.id,
+)
 sa.Index(
     "ix_reports_open",
     reports.c.desk,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
@@ -635,6 +637,63 @@ async def test_near_finds_at_least_what_is_within_reach(database: Database) -> N
         assert len(await reports.near(conn, 20.98, 106.39, 60, 1)) == 1
 
 
+async def test_same_place_is_what_a_walk_through_all_finds(database: Database) -> None:
+    """On every cell's border, in every quarter of the Earth: the grid leaves nothing out."""
+    rng = random.Random(3)
+    middles = [(20.982, 106.386), (-0.0005, 0.0005), (-33.1, -70.9), (89.9995, -179.9995)]
+    rows = [
+        report(f"AP-26-{n:05}", lat=round(lat + rng.uniform(-0.002, 0.002), 4), lon=lon + rng.choice(STEPS))
+        | {"field": rng.choice(("order", "sanitation")), "filed_at": rng.randrange(9), "unit": None}
+        | {"mark": rng.choice(("", "cong cho")), "alerted_at": n}
+        for n, (lat, lon) in enumerate(middles * 60)
+    ]
+    rows += [row | {"code": row["code"] + "x", "unit": "thon-03", "lat": None, "lon": None} for row in rows]
+    await file(database, *rows)
+    every = await rows_of(database, reports_table)
+    async with database.read() as conn:
+        for lat, lon in middles:
+            reach = 60 / reports.METRES_A_DEGREE
+            box = [
+                row.id
+                for row in every
+                if row.lat is not None
+                and lat - reach <= row.lat <= lat + reach
+                and lon - reach <= row.lon <= lon + reach
+            ]
+            near = await reports.near(conn, lat, lon, 60, 1000)
+            assert [row.id for row in near] == box[::-1]
+            assert box
+            alike = [row for row in every if row.field == "order" and row.filed_at >= 4]
+            at_point = [row.id for row in alike if row.id in box][-5:]
+            at_mark = [row.id for row in alike if (row.unit, row.mark) == ("thon-03", "cong cho")][-5:]
+            for mark, expected in (("", at_point), ("cong cho", at_point + at_mark)):
+                found = await reports.same_place(conn, "order", "thon-03", mark, (lat, lon), 60, 4, 5)
+                assert [row.id for row in found] == sorted(set(expected))[::-1]
+
+
+# Some of them exactly as far as the box reaches, or on a border of the grid.
+STEPS = (-0.0011, -0.001, -0.0006, -0.0005, -0.0001, 0.0, 0.0004, 0.0005, 0.0006, 0.001, 0.0015)
+
+
+async def test_a_report_is_found_where_it_was_moved_to(database: Database) -> None:
+    """An emergency is filed at once; its point comes later, and may be put right."""
+
+    async def seen(lat: float) -> list[str]:
+        async with database.read() as conn:
+            return [row.code for row in await reports.near(conn, lat, 106.39, 60, 9)]
+
+    ids = await file(database, report("AP-26-00001"))
+    for version, lat in enumerate((20.98, 20.99)):
+        values = {"lat": lat, "lon": 106.39}
+        await database.write(
+            partial(reports.change, report=ids["AP-26-00001"], version=version, values=values)
+        )
+        assert await seen(lat) == ["AP-26-00001"]
+    assert await seen(20.98) == []
+    await database.write(partial(reports.change, report=ids["AP-26-00001"], version=2, values={"words": "x"}))
+    assert await seen(20.99) == ["AP-26-00001"]
+
+
 # Commits that are shared ---------------------------------------------------------------------------
 
 
@@ -750,6 +809,7 @@ async def same_place(conn: AsyncConnection, mark: str, point: tuple[float, float
     return await reports.same_place(conn, "order", "thon-03", mark, point, 60, 1, 20)
 
 
+BY_POINT = "COVERING INDEX ix_reports_place (cell=? AND field=? AND filed_at>?)"
 INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "waiting": ("ix_inbox_waiting", lambda c: inbox.waiting(c, 64)),
     "count_waiting": ("ix_inbox_waiting", inbox.count_waiting),
@@ -768,10 +828,11 @@ INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "open_at": ("ix_reports_open", lambda c: reports.open_at(c, ["thon-03"], 6)),
     "unheard": ("ix_reports_unheard", lambda c: reports.unheard(c, 20)),
     "of_person": ("ix_reports_person", lambda c: reports.of_person(c, "t:1", 5)),
-    "near": ("ix_reports_place", lambda c: reports.near(c, 20.9, 106.3, 60, 9)),
+    "near": ("COVERING INDEX ix_reports_place (cell=?)", lambda c: reports.near(c, 20.9, 106.3, 60, 9)),
     "due": ("ix_reports_due", lambda c: reports.due(c, 9, 500)),
     "same place, by mark": ("ix_reports_mark", lambda c: same_place(c, "cong cho", None)),
-    "same place, by point": ("ix_reports_place", lambda c: same_place(c, "", (20.9, 106.3))),
+    "same place, by point": (BY_POINT, lambda c: same_place(c, "", (20.9, 106.3))),
+    "same place, by both": (BY_POINT, lambda c: same_place(c, "cong cho", (20.9, 106.3))),
     "open in a village": ("ix_reports_open_unit", lambda c: reports.open_in(c, "order", "thon-03", 1, 20)),
     "open for a digest": ("ix_reports_open", lambda c: reports.open_for(c, "thon-03", (), 9, 15)),
     "desks with open": ("ix_reports_open", reports.desks_with_open),
@@ -878,6 +939,20 @@ async def test_upgrading_twice_changes_nothing(database: Database) -> None:
     await migrate.upgrade(database)
     await migrate.upgrade(database)
     assert events(await waiting(database)) == ["1"]
+
+
+async def test_the_grid_is_laid_over_what_is_there(spoilt: Database) -> None:
+    rng = random.Random(5)
+    points = [(rng.uniform(-90, 90), rng.uniform(-180, 180)) for _ in range(300)]
+    points += [(n / 1000, 106 + n / 1000) for n in range(20_900, 21_000)] + [(90, 180), (-90, -180), (0, 0)]
+    filed = [report(f"AP-26-{n:05}", lat=lat, lon=lon) for n, (lat, lon) in enumerate(points)]
+    await file(spoilt, *filed, report("AP-26-00999"))
+    before = await rows_of(spoilt, reports_table)
+    async with spoilt.engine.begin() as conn:
+        await conn.run_sync(lambda c: command.downgrade(migrate._config(c), "0003"))
+    await migrate.upgrade(spoilt)
+    assert await rows_of(spoilt, reports_table) == before
+    assert [row.cell is None for row in before] == [False] * len(points) + [True]
 
 
 async def test_a_newer_schema_is_refused(spoilt: Database) -> None:
