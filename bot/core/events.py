@@ -87,6 +87,18 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The person asks, by the platform's own means, that all we hold of them goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Somebody of the authority answered by hand, on the platform's own page."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
     """A group got a new identity."""
 
@@ -174,6 +186,8 @@ Event = (
     | Unsupported
     | Entered
     | Left
+    | Withdrawn
+    | Answered
     | Moved
     | PhotoReady
     | LinkReady

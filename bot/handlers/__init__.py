@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.core.events import (
+    Answered,
     CutOff,
     DraftDue,
     Edited,
@@ -23,6 +24,7 @@ from bot.core.events import (
     Undelivered,
     Unsupported,
     VoiceSent,
+    Withdrawn,
     Words,
 )
 from bot.core.facts import Facts
@@ -118,6 +120,8 @@ def _decided(talk: Talk) -> Decision:
             return join.entered(talk)
         case Left():
             return join.left(talk)
+        case Withdrawn() | Answered():
+            return talk.stay()
         case Moved() as event:
             return join.moved(talk, event)
         case Undelivered(why=why):
