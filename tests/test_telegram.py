@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from bot.channels.telegram_http import ANSWER_LIMIT, AiohttpRequest
 from bot.core.events import Address, FileRef
 from bot.core.message import Button, Message
 from tests.paper import spoken_ogg
+from tests.spoiling import spoiled
 
 PAYLOADS = sorted((Path(__file__).parent / "channels" / "telegram").glob("*.json"))
 PERSON = Address("telegram", "5501234567")
@@ -142,18 +143,6 @@ def become(payload: object) -> dict[str, Any] | None:
 def test_payload(path: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
     assert become(case["payload"]) == case["expect"], case["note"]
-
-
-def spoiled(value: Any) -> Iterator[Any]:
-    """The value with each part of it replaced, in turn, by something of another kind."""
-    yield from (None, 5, -(1 << 70), "x", "", [], {}, [None], True, 1.5)
-    for key in (
-        list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
-    ):
-        for wrong in spoiled(value[key]):
-            changed = value.copy()
-            changed[key] = wrong
-            yield changed
 
 
 @pytest.mark.parametrize(
