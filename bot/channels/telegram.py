@@ -42,8 +42,9 @@ from bot.channels.base import (
     Sent,
     Unauthorized,
 )
+from bot.channels.payloads import NONSENSE
 from bot.channels.telegram_http import ANSWER_LIMIT, AiohttpRequest, NotFound, NotSent, TooBig
-from bot.channels.telegram_read import ID_LIMIT, NAME, NONSENSE
+from bot.channels.telegram_read import ID_LIMIT, NAME
 from bot.core.events import (
     Address,
     FileRef,

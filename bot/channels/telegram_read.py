@@ -8,6 +8,7 @@ from telegram import CallbackQuery, Chat, Document, Update, User
 from telegram import Message as Post
 
 from bot.channels.base import Malformed, Parsed, Received, field
+from bot.channels.payloads import closed, guarded, opened
 from bot.core.events import (
     Address,
     Edited,
@@ -64,37 +65,20 @@ _KINDS = {
 }
 
 
-def _not_a_number(word: str) -> None:
-    raise Malformed(word)
-
-
-_READER = json.JSONDecoder(parse_constant=_not_a_number)
-# What a payload of the wrong shape raises somewhere inside the library or here.
-NONSENSE = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
-
-
 def receive(body: bytes) -> Received:
     """Read an update's identity and chat, no more. Raises Malformed."""
-    try:
-        update = _READER.decode(body.decode("utf-8"))
+    with guarded():
+        update = opened(body)
         identity = _number(update["update_id"])
-        raw = _dumped(update)
-        if "\\u0000" in raw:
-            raw = _dumped(_without_nul(update))
-        raw.encode("utf-8")
-    except NONSENSE as error:
-        raise Malformed(type(error).__name__) from None
-    if identity < 0:
-        raise Malformed("update_id")
-    return Received(str(identity), _chat_key(update), raw)
+        if identity < 0:
+            raise Malformed("update_id")
+        return Received(str(identity), _chat_key(update), closed(update))
 
 
 def parse(raw: str, username: str | None) -> Parsed | None:
     """Read a stored update; `username` is the bot's own. Raises Malformed."""
-    try:
+    with guarded():
         return _parsed(json.loads(raw), username)
-    except NONSENSE as error:
-        raise Malformed(type(error).__name__) from None
 
 
 def answer(raw: str) -> dict[str, str] | None:
@@ -225,22 +209,6 @@ def _degrees(value: object) -> float:
 
 def _size(value: object) -> int | None:
     return None if value is None else _number(value)
-
-
-def _dumped(update: object) -> str:
-    return json.dumps(update, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _without_nul(value: object) -> object:
-    """PostgreSQL stores no NUL, neither in text nor in JSON."""
-    match value:
-        case str():
-            return value.replace("\0", "")
-        case list():
-            return [_without_nul(each) for each in value]
-        case dict():
-            return {_without_nul(name): _without_nul(each) for name, each in value.items()}
-    return value
 
 
 def _chat_key(update: dict[str, object]) -> str:
