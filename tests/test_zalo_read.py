@@ -162,10 +162,10 @@ def test_no_event_at_all(channel: str, body: bytes) -> None:
 
 @pytest.mark.parametrize("channel", STORED)
 def test_raw_can_be_stored_anywhere(channel: str) -> None:
-    hostile = b',"a\\u0000":["\\u0000x",{"b":"y\\u0000"}],"e":"\\ud83d\\ude00","l":"\\\\u0000"}'
+    hostile = b',"a\\u0000":["\\u0000x",7,{"b":"y\\u0000"}],"e":"\\ud83d\\ude00","l":"\\\\u0000"}'
     [row] = received(channel, json.dumps(STORED[channel]).encode()[:-1] + hostile)
     assert row.raw.encode()
-    stored = {"a": ["x", {"b": "y"}], "e": "😀", "l": "\\u0000"}
+    stored = {"a": ["x", 7, {"b": "y"}], "e": "😀", "l": "\\u0000"}
     assert json.loads(row.raw) == STORED[channel] | stored
 
 
@@ -180,6 +180,14 @@ def test_keys_hold_no_nul() -> None:
 def test_parse_refuses_what_was_never_received(channel: str, raw: str) -> None:
     with pytest.raises(Malformed):
         parsed(channel, raw, {})
+
+
+@pytest.mark.parametrize("degrees", ["NaN", "Infinity", "1e999"])
+def test_nowhere_is_no_place(degrees: str) -> None:
+    """Even if it had been stored: no comparison with it is ever true."""
+    raw = json.dumps(PAYLOADS["zalo_oa/location"]["payload"]).replace('"106.7820651"', degrees)
+    with pytest.raises(Malformed):
+        parsed("zalo_oa", raw, {})
 
 
 def test_long_text_is_passed_whole() -> None:
@@ -249,7 +257,7 @@ def test_parts_are_not_what_a_body_claims() -> None:
 # --- the table
 
 
-# /work/shared/reference/zalo.md, 7.3 and 7.4, to the letter.
+# The sheet of facts on Zalo (reference/zalo.md, 7.3 and 7.4), to the letter.
 KINDS = ("text", "image", "gif", "link", "audio", "video", "sticker", "business_card", "file")
 OF_THE_SHEET = [
     *(f"user_send_{kind}" for kind in (*KINDS, "location")),
