@@ -102,9 +102,20 @@ class Fetching:
             )
 
         waiting, links = await self._db.write(claim)
+        await self._erase()
         jobs = [self._photo(photo) for photo in waiting] + [self._link(link) for link in links]
         await asyncio.gather(*jobs)
         return len(jobs)
+
+    async def _erase(self) -> None:
+        """Files of people who were erased; the rows go last, so that none is forgotten."""
+        async with self._db.read() as conn:
+            found = await photos.erased(conn, AT_ONCE)
+        for _, stored in found:
+            if stored is not None:
+                await self._files.delete(stored)
+        if found:
+            await self._db.write(lambda conn: photos.gone(conn, [photo for photo, _ in found]))
 
     async def _next_look(self) -> float:
         async with self._db.read() as conn:

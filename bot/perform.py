@@ -19,6 +19,7 @@ from bot.core.effects import (
     Consent,
     Dismiss,
     Effect,
+    Erase,
     FileReport,
     Follow,
     FollowLink,
@@ -41,7 +42,7 @@ from bot.core.events import Address, Incoming
 from bot.core.invite import LIFE_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
 from bot.core.split import split
-from storage import counters, offers, outbox, people, photos, reports, sessions
+from storage import counters, erasure, offers, outbox, people, photos, reports, sessions
 from storage.tables import OutboxState, PhotoState
 
 FLOOD_MS = 60_000
@@ -273,6 +274,8 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await reports.note(conn, [_line(one, report, action, batch.now, note=note)])
         case Follow(report):
             await reports.follow(conn, report, one.person, here.channel, here.chat, batch.now)
+        case Erase():
+            await erasure.erase(conn, one.person)
         case Shift(unit, until):
             await people.shift(conn, one.person, unit, until)
         case Unhold(to):

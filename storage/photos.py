@@ -11,6 +11,7 @@ from storage.tables import PhotoState, links, photos
 
 # Written into the statement: a bound value would keep the database from using the partial index.
 WAITING: sa.ColumnElement[int] = sa.literal_column(str(PhotoState.WAITING))
+ERASED: sa.ColumnElement[int] = sa.literal_column(str(PhotoState.ERASED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ _PHOTO = tuple(photos.c[name] for name in Photo.__dataclass_fields__)
 
 async def keep(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     await conn.execute(sa.insert(photos), [dict(row) for row in rows])
+
+
+async def erased(conn: AsyncConnection, limit: int) -> list[tuple[int, str | None]]:
+    """(id, key in the store) of what is to go."""
+    query = sa.select(photos.c.id, photos.c.stored).where(photos.c.state == ERASED).limit(limit)
+    return [(row.id, row.stored) for row in await conn.execute(query)]
+
+
+async def gone(conn: AsyncConnection, ids: Collection[int]) -> None:
+    await conn.execute(sa.delete(photos).where(photos.c.id.in_(ids)))
 
 
 async def attach(conn: AsyncConnection, ids: Collection[int], report: int, purpose: str = "before") -> None:

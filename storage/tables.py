@@ -32,7 +32,9 @@ class OutboxState:
 
 
 class PhotoState:
-    WAITING, READY, BAD = 0, 1, 2
+    """`ERASED`: its file is to go from the store, and then its row."""
+
+    WAITING, READY, BAD, ERASED = 0, 1, 2, 3
 
 
 inbox = sa.Table(
@@ -293,6 +295,13 @@ sa.Index(
     photos.c.due_at,
     sqlite_where=photos.c.state == PhotoState.WAITING,
     postgresql_where=photos.c.state == PhotoState.WAITING,
+)
+
+sa.Index(
+    "ix_photos_erased",
+    photos.c.id,
+    sqlite_where=photos.c.state == PhotoState.ERASED,
+    postgresql_where=photos.c.state == PhotoState.ERASED,
 )
 
 links = sa.Table(

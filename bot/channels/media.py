@@ -1,4 +1,4 @@
-"""Files that a platform names by address: fetched from its own hosts only, no redirect followed, size capped."""
+"""Files that a platform names by address: fetched from its own hosts only, capped, no redirect followed."""
 
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit, urlunsplit
@@ -29,7 +29,9 @@ def allowed(url: str, hosts: Collection[str]) -> bool:
 class Media:
     """`hosts` may be asked; `session` opens connections when first needed."""
 
-    def __init__(self, hosts: Collection[str], session: Callable[[], aiohttp.ClientSession] | None = None) -> None:
+    def __init__(
+        self, hosts: Collection[str], session: Callable[[], aiohttp.ClientSession] | None = None
+    ) -> None:
         self._hosts = hosts
         self._new = session or aiohttp.ClientSession
         self._open: aiohttp.ClientSession | None = None

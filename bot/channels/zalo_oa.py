@@ -78,9 +78,7 @@ CLOSED = frozenset({-213, -218, -227, -230, -232, -234, -305, -311})
 BLOCKED = frozenset({-217, -244})
 GROUP_GONE = frozenset({-237, -238, -241, -403})
 BAD_BUTTONS = frozenset({-201, -233})
-SETUP = frozenset(
-    {-204, -205, -209, -211, -212, -219, -221, -223, -224, -235, -240, -242, -248, -320, -321}
-)
+SETUP = frozenset({-204, -205, -209, -211, -212, -219, -221, -223, -224, -235, -240, -242, -248, -320, -321})
 FAILED, LIMIT, UPLOAD_EXPIRED = -200, -32, -100
 # What is wrong with the account itself is looked at again this often, with one message.
 SETUP_REST_S = 900.0
@@ -93,7 +91,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The channel's own words, rendered: choices in the text, the map's button, where a voice can be heard."""
+    """The channel's own words, rendered: choices in the text, the map's button, where to hear a voice."""
 
     choices: Words
     map_button: str
@@ -236,7 +234,11 @@ class ZaloOa:
         first = " ".join(message.text.split())
         note = first if len(first) <= NOTE_LONGEST else f"{first[: NOTE_LONGEST - 1]}…"
         data = {"ma": found[0] if found else "", "noi_dung": unicodedata.normalize("NFC", note)}
-        return {"user_id": to.chat, "template_id": self._templates[KINDS[message.name]], "template_data": data}
+        return {
+            "user_id": to.chat,
+            "template_id": self._templates[KINDS[message.name]],
+            "template_data": data,
+        }
 
     # --- pictures
 

@@ -236,6 +236,11 @@ class Unhold:
 
 
 @dataclass(frozen=True, slots=True)
+class Erase:
+    """Everything that says who the sender is goes; what they reported stays."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unheard:
     """Nobody could be told of this report after all: the first who joins will be."""
 
@@ -265,4 +270,5 @@ Effect = (
     | Follow
     | Shift
     | Unhold
+    | Erase
 )

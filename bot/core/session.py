@@ -22,6 +22,7 @@ ALBUM_FOR_MS = 5 * 60 * 1000
 URGENT_FOR_MS = 30 * 60 * 1000
 COMPLAINT_FOR_MS = 24 * 3600 * 1000
 CHOOSING_FOR_MS = 10 * 60 * 1000
+PAUSED_FOR_MS = 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Session:
     `last_at` when; `complaint` the code of a report whose reporter said "not yet" and owes a word;
     `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
     told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
-    role to invite), and when.
+    role to invite), and when; until `paused_until` somebody of the authority answers here by hand.
     """
 
     draft: Draft | None = None
@@ -120,6 +121,7 @@ class Session:
     alarm: str = ""
     choosing: str = ""
     choosing_at: int = 0
+    paused_until: int = 0
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""
@@ -161,7 +163,8 @@ class Session:
         """When the draft wants a nudge or ends, in ms."""
         if self.draft is None:
             return None
-        return self.draft.touched_at + (DRAFT_LIFE_MS if self.draft.nudged else NUDGE_AFTER_MS)
+        usual = self.draft.touched_at + (DRAFT_LIFE_MS if self.draft.nudged else NUDGE_AFTER_MS)
+        return max(usual, self.paused_until)
 
 
 _ADAPTER = TypeAdapter(Session)

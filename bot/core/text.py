@@ -187,6 +187,13 @@ def _with_unit(tens: int, words: Sequence[str], at: int, taken: int = 1) -> tupl
     return (tens + unit, taken + 1) if unit else (tens, taken)
 
 
+def as_figures(text: str) -> str:
+    """A text that is nothing but a number in words, as figures: "một" is 1; any other as it is."""
+    words = fold(text).split()
+    found = number(words, 0) if words else None
+    return str(found[0]) if found is not None and found[1] == len(words) else text
+
+
 def number(words: Sequence[str], at: int) -> tuple[int, int] | None:
     """The number from 0 to 99 at a folded word, in digits or words, and how many words it takes."""
     if at >= len(words):

@@ -30,11 +30,12 @@ from bot.core.events import (
 from bot.core.facts import Facts
 from bot.core.message import Button
 from bot.core.session import Session
-from bot.core.text import clean, fold
+from bot.core.text import as_figures, clean, fold
 from bot.handlers import (
     adding,
     alerts,
     behalf,
+    byhand,
     channels,
     deadlines,
     duty,
@@ -63,6 +64,10 @@ FORM_VERBS = (
 )
 
 
+# No label is longer, however it is typed.
+LABEL_LONGEST = 40
+
+
 def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) -> Incoming:
     """Words that repeat a choice of the last list, or its number, are that press.
 
@@ -74,25 +79,26 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
         # In a room people say "1" to each other.
         return incoming
     typed = incoming.event.text.strip()
-    if typed.isdecimal():
-        village = session.asks_village(int(incoming.at.timestamp() * 1000))
-        if village or len(typed) > 2 or not 1 <= int(typed) <= len(choices):
-            return incoming
-        chosen_button = choices[int(typed) - 1]
-        return incoming if chosen_button.final else replace(incoming, event=Pressed(chosen_button.action))
-    if len(typed) > 40:
+    labelled = _labelled(typed, choices)
+    if labelled is not None:
+        return replace(incoming, event=Pressed(labelled.action))
+    figures = as_figures(typed)
+    village = session.asks_village(int(incoming.at.timestamp() * 1000))
+    if village or not figures.isdecimal() or len(figures) > 2 or not 1 <= int(figures) <= len(choices):
         return incoming
-    folded = fold(typed)
-    for choice in choices:
-        if folded and fold(choice.label) == folded:
-            return replace(incoming, event=Pressed(choice.action))
-    return incoming
+    chosen = choices[int(figures) - 1]
+    return incoming if chosen.final else replace(incoming, event=Pressed(chosen.action))
+
+
+def _labelled(typed: str, choices: Sequence[Button]) -> Button | None:
+    folded = fold(typed) if len(typed) <= LABEL_LONGEST else ""
+    return next((choice for choice in choices if folded and fold(choice.label) == folded), None)
 
 
 def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> Decision:
     """What happens now: the chat's new state and what is to be done. Pure, total: always a decision."""
     talk = Talk(incoming, session, facts, world)
-    return quiet.hushed(talk, _decided(talk))
+    return quiet.hushed(talk, byhand.held_back(talk, _decided(talk)))
 
 
 def _decided(talk: Talk) -> Decision:
@@ -120,8 +126,10 @@ def _decided(talk: Talk) -> Decision:
             return join.entered(talk)
         case Left():
             return join.left(talk)
-        case Withdrawn() | Answered():
-            return talk.stay()
+        case Answered() as event:
+            return byhand.answered(talk, event)
+        case Withdrawn():
+            return byhand.withdrawn(talk)
         case Moved() as event:
             return join.moved(talk, event)
         case Undelivered(why=why):

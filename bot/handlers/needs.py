@@ -6,6 +6,7 @@ from datetime import date, datetime
 from bot.core import when
 from bot.core.commune import LEAD
 from bot.core.events import (
+    Answered,
     CutOff,
     Edited,
     FloodOver,
@@ -73,6 +74,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             )
         case FloodOver():
             return Needs(held=True)
+        case Answered():
+            return Needs(code=session.last)
         case CutOff():
             return Needs(units=frozenset({world.commune.office}))
         case _:

@@ -75,3 +75,12 @@ def upgrade() -> None:
         )
 
     # ### end Alembic commands ###
+
+    with op.batch_alter_table("photos", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_photos_erased",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("state = 3"),
+            postgresql_where=sa.text("state = 3"),
+        )
