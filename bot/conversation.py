@@ -15,7 +15,7 @@ from bot.channels.base import Channel, Malformed, Parsed
 from bot.clock import Clock
 from bot.core import form
 from bot.core import session as talk
-from bot.core.effects import FileReport, FollowLink, KeepPhoto, Lane, MakeInvite, Say, ShowPhotos
+from bot.core.effects import FileReport, FollowLink, KeepPhoto, Lane, MakeInvite, MakePairing, Say, ShowPhotos
 from bot.core.events import Incoming
 from bot.core.message import Button, Message
 from bot.core.session import Session
@@ -233,7 +233,7 @@ class Conversation:
 
     def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
         spoken, captions = [], {}
-        invited = any(isinstance(effect, MakeInvite) for effect in decision.effects)
+        invited = any(isinstance(effect, MakeInvite | MakePairing) for effect in decision.effects)
         invite = self._draw_invite() if invited else None
         # One alert for fifty officers is rendered once: the same name with the same data object.
         rendered: dict[tuple[str, int], Message] = {}

@@ -23,6 +23,7 @@ from bot.core.facts import (
     Member,
     Near,
     Needs,
+    Pairing,
     PhotoFact,
     Refusal,
     Role,
@@ -30,7 +31,7 @@ from bot.core.facts import (
 )
 from bot.core.places import metres, valid
 from bot.core.report import Report
-from storage import outbox, people, photos, reports
+from storage import outbox, pairings, people, photos, reports
 from storage.tables import PhotoState
 
 OPEN_SHOWN = 6
@@ -90,6 +91,11 @@ async def _meet(
     ]
     if wrote:
         await people.wrote(conn, wrote)
+    for channel, account, _ in wrote:
+        # Whoever is on several platforms hears where they wrote last.
+        one = known[channel, account]
+        if one.paired and one.chat is not None:
+            await pairings.write_to(conn, one.person, channel, one.chat)
     return known
 
 
@@ -160,6 +166,9 @@ async def _one(
         values["members"] = await _members(conn, need, me, channels)
     if need.invite is not None:
         values["invite"] = await _invite(conn, need.invite, incoming)
+        found = await pairings.find(conn, need.invite)
+        if found is not None and incoming.at.timestamp() * 1000 < found[1]:
+            values["pairing"] = Pairing(need.invite, found[0])
     if need.my_desks:
         values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:

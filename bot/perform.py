@@ -28,7 +28,9 @@ from bot.core.effects import (
     KeepPhoto,
     Lane,
     MakeInvite,
+    MakePairing,
     Note,
+    Pair,
     Reach,
     Relocate,
     Say,
@@ -39,10 +41,10 @@ from bot.core.effects import (
     Unhold,
 )
 from bot.core.events import Address, Incoming
-from bot.core.invite import LIFE_MS, SYMBOLS, digest, spell
+from bot.core.invite import LIFE_MS, PAIRING_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
 from bot.core.split import split
-from storage import counters, erasure, offers, outbox, people, photos, reports, sessions
+from storage import counters, erasure, offers, outbox, pairings, people, photos, reports, sessions
 from storage.tables import OutboxState, PhotoState
 
 FLOOD_MS = 60_000
@@ -254,6 +256,11 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case MakeInvite(unit, role):
             code, until = digest(str(one.invite)), batch.now + LIFE_MS
             await people.make_invite(conn, code, unit, role, batch.now, until)
+        case MakePairing():
+            ends = batch.now + PAIRING_MS
+            await pairings.make(conn, digest(str(one.invite)), one.person, ends)
+        case Pair(code):
+            await pairings.pair(conn, code, one.person)
         case Dismiss(person, unit):
             await people.dismiss(conn, person, unit, batch.now)
         case Burn(invite):

@@ -20,6 +20,7 @@ class Known:
     consent: str | None
     roles: tuple[tuple[str, str, str], ...]
     wrote_at: int | None = None
+    paired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ _KNOWN = (
         accounts.c.reachable,
         accounts.c.wrote_at,
         people.c.consent_version,
+        people.c.paired,
         members.c.unit,
         members.c.role,
         members.c.name,
@@ -70,7 +72,7 @@ async def known(conn: AsyncConnection, who: Iterable[tuple[str, str]]) -> dict[t
             if row.unit is not None:
                 roles = (*roles, (row.unit, row.role, row.name))
             found[channel, row.account] = Known(
-                row.person, row.chat, row.reachable, row.consent_version, roles, row.wrote_at
+                row.person, row.chat, row.reachable, row.consent_version, roles, row.wrote_at, row.paired
             )
     return found
 

@@ -93,6 +93,9 @@ people = sa.Table(
     sa.Column("first_seen_at", Moment, nullable=False),
     sa.Column("consent_version", Text),
     sa.Column("consent_at", Moment),
+    sa.Column(
+        "paired", sa.Boolean, nullable=False, server_default=sa.false(), comment="has several accounts"
+    ),
 )
 
 accounts = sa.Table(

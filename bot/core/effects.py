@@ -157,6 +157,18 @@ class MakeInvite:
 
 
 @dataclass(frozen=True, slots=True)
+class MakePairing:
+    """Draw a code that makes another account the sender's; only its hash is kept, `fresh` messages say it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Use up such a code: the sender is whoever drew it. Fails as a conflict when it was used meanwhile."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dismiss:
     """This person has no role in the unit any more. Fails as a conflict when somebody was faster."""
 
@@ -258,6 +270,8 @@ Effect = (
     | Consent
     | Join
     | MakeInvite
+    | MakePairing
+    | Pair
     | Dismiss
     | Burn
     | Bind

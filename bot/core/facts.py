@@ -153,6 +153,14 @@ class Invite:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairing:
+    """A code that joins two accounts: its hash, and who drew it."""
+
+    hash: str
+    person: str
+
+
+@dataclass(frozen=True, slots=True)
 class PhotoFact:
     """A photo or voice message: `report` once it has one, `ready` once it is clean; it came `at` (ms)."""
 
@@ -188,6 +196,7 @@ class Facts:
     followed: tuple[Report, ...] = ()
     open_here: tuple[Report, ...] = ()
     invite: Invite | None = None
+    pairing: Pairing | None = None
     unheard: tuple[Report, ...] = ()
     refusal: Refusal | None = None
     near: tuple[Near, ...] = ()

@@ -5,7 +5,7 @@ from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Reloc
 from bot.core.events import Address, Moved
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
-from bot.handlers import hearing
+from bot.handlers import hearing, pairing
 from bot.handlers.alerts import alert, alert_data, play, show_photos
 from bot.handlers.talk import Decision, Talk, unit_words
 
@@ -18,6 +18,8 @@ def code_given(talk: Talk) -> Decision:
     recent = tuple(moment for moment in talk.session.wrong_codes if talk.now - moment < HOUR_MS)
     if len(recent) >= WRONG_CODES_AN_HOUR:
         return talk.go(talk.answer("join/resting"), wrong_codes=recent)
+    if talk.facts.pairing is not None:
+        return pairing.given(talk, talk.facts.pairing)
     invite = talk.facts.invite
     if invite is None or not invite.usable:
         return talk.go(talk.answer("join/bad_code"), wrong_codes=(*recent, talk.now))

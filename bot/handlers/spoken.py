@@ -15,6 +15,7 @@ from bot.handlers import (
     judge,
     lookup,
     members,
+    pairing,
     report,
     shift,
     start,
@@ -57,6 +58,8 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
         return _group_words(talk, text, command)
     if talk.world.lexicon.invite_code(text) is not None:
         return join.code_given(talk)
+    if talk.world.lexicon.means(text, "pair"):
+        return pairing.draw(talk)
     managed = members.said(talk, text) or behalf.told(talk, text)
     if managed is not None:
         return managed

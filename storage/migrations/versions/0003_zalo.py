@@ -84,3 +84,14 @@ def upgrade() -> None:
             sqlite_where=sa.text("state = 3"),
             postgresql_where=sa.text("state = 3"),
         )
+
+    with op.batch_alter_table("people", schema=None) as batch_op:
+        batch_op.add_column(
+            sa.Column(
+                "paired",
+                sa.Boolean(),
+                server_default=sa.false(),
+                nullable=False,
+                comment="on two platforms",
+            )
+        )

@@ -1,0 +1,223 @@
+"""One person on two platforms, a window that is closed, a platform that refuses us."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+import sqlalchemy as sa
+
+from bot import app
+from bot.channels.base import Abilities, Outcome, Parsed, Received, Sent, Unauthorized
+from bot.channels.webchat import Webchat
+from bot.config import load_commune
+from bot.core.commune import Point
+from bot.core.events import Address, Words
+from bot.core.message import Message
+from bot.core.window import Way, Window
+from storage import outbox, people
+from storage.database import Database
+from storage.files import Files
+from storage.tables import OutboxState, accounts, reports
+from storage.tables import outbox as outbox_table
+from tests.paper import ROOT, PaperClock, PaperStudio
+
+HOUR_MS = 3600 * 1000
+DAY = timedelta(days=1)
+COMMUNE = load_commune(ROOT / "commune.toml")
+CODE = "M5T8-QXD7"
+
+
+@dataclass
+class Platform:
+    """A channel that is a list: what was said, and how."""
+
+    name: str
+    abilities: Abilities = field(default_factory=Abilities)
+    pace: Any = None
+    said: list[tuple[str, str, Way]] = field(default_factory=list)
+    outcome: Outcome | None = None
+
+    def __post_init__(self) -> None:
+        self.pace = Webchat.pace
+
+    def parse(self, raw: str) -> Parsed:
+        found = json.loads(raw)
+        return Parsed(Address(self.name, found["who"]), found["who"], Words(found["text"]), found["who"])
+
+    async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
+        if self.outcome is not None:
+            return self.outcome
+        self.said.append((to.chat, message.text, message.way))
+        return Sent(f"{self.name}{key}")
+
+    def texts(self, chat: str) -> list[str]:
+        return [text for to, text, _ in self.said if to == chat]
+
+
+@dataclass
+class Village:
+    """The program with Telegram, which always may write, and Zalo, which may for a while."""
+
+    db: Database
+    clock: PaperClock
+    parts: app.Parts
+    telegram: Platform
+    zalo: Platform
+    told: int = 0
+
+    async def tell(self, channel: Platform, who: str, text: str) -> None:
+        self.told += 1
+        raw = json.dumps({"who": who, "text": text})
+        await self.parts.inbox.take(channel.name, Received(f"e{self.told}", who, raw))
+        await self.settle()
+
+    async def settle(self) -> None:
+        for _ in range(6):
+            await self.parts.conversation.step()
+            for delivery in self.parts.deliveries.values():
+                await delivery.step()
+                await delivery.settle()
+
+    async def promise(self, channel: str, chat: str, text: str, **more: Any) -> None:
+        now = self.clock.ms()
+        row = {"lane": 2, "channel": channel, "chat": chat, "message": "resident/taken", "text": text}
+        await self.db.write(lambda c: outbox.promise(c, [row | {"made_at": now, "due_at": now} | more]))
+        await self.settle()
+
+    async def states(self, text: str) -> list[int]:
+        query = sa.select(outbox_table.c.state).where(outbox_table.c.text == text).order_by(outbox_table.c.id)
+        async with self.db.read() as conn:
+            return list((await conn.execute(query)).scalars())
+
+
+@pytest_asyncio.fixture
+async def village(database: Database, tmp_path: Path) -> AsyncIterator[Village]:
+    clock = PaperClock(datetime(2026, 3, 2, 1, 0, tzinfo=UTC))
+    window = Window(48 * HOUR_MS, 7 * 24 * HOUR_MS, daily=1, templates=frozenset({"resident/resolved"}))
+    telegram, zalo = Platform("telegram"), Platform("zalo", Abilities(window=window))
+
+    async def follow(_: str) -> Point | None:
+        return None
+
+    parts = app.build(
+        database,
+        COMMUNE,
+        [telegram, zalo],  # type: ignore[list-item]
+        files=Files(str(tmp_path / "photos")),
+        studio=PaperStudio(),
+        follow=follow,
+        clock=clock,
+        draw_invite=lambda: CODE,
+    )
+    yield Village(database, clock, parts, telegram, zalo)
+
+
+async def test_two_accounts_become_one_person(village: Village) -> None:
+    await village.tell(village.zalo, "tam", "rac do o cong cho thon 3")
+    await village.tell(village.zalo, "tam", "khong")
+    await village.tell(village.zalo, "tam", "gui")
+    await village.tell(village.telegram, "tam-tele", "den hong o nga ba thon 5")
+    await village.tell(village.telegram, "tam-tele", "lien ket zalo")
+    assert CODE in village.telegram.texts("tam-tele")[-1]
+    await village.tell(village.zalo, "tam", CODE)
+    assert "thành một" in village.zalo.texts("tam")[-1]
+    async with village.db.read() as conn:
+        persons = set((await conn.execute(sa.select(accounts.c.person))).scalars())
+        owners = set((await conn.execute(sa.select(reports.c.person))).scalars())
+    assert persons == owners == {"telegram:tam-tele"}
+    # The code is used up, and was never kept as it reads.
+    await village.tell(village.zalo, "an", CODE)
+    assert "thành một" not in village.zalo.texts("an")[-1]
+
+
+async def test_news_follow_where_the_person_wrote_last(village: Village) -> None:
+    await village.tell(village.zalo, "tam", "rac do o cong cho thon 3")
+    await village.tell(village.zalo, "tam", "khong")
+    await village.tell(village.zalo, "tam", "gui")
+    await village.tell(village.telegram, "tam-tele", "lien ket zalo")
+    await village.tell(village.zalo, "tam", CODE)
+    village.clock.move(timedelta(minutes=5))
+    await village.tell(village.telegram, "tam-tele", "tra cuu")
+    assert "AP-26-00001" in village.telegram.texts("tam-tele")[-1]
+    async with village.db.read() as conn:
+        where = (await conn.execute(sa.select(reports.c.channel, reports.c.chat))).one()
+    assert tuple(where) == ("telegram", "tam-tele")
+
+
+async def test_a_closed_window_leads_to_the_other_chat(village: Village) -> None:
+    await village.tell(village.telegram, "tam-tele", "lien ket zalo")
+    await village.tell(village.zalo, "tam", CODE)
+    village.clock.move(8 * DAY)
+    await village.promise("zalo", "tam", "đã nhận")
+    assert village.telegram.texts("tam-tele")[-1] == "đã nhận"
+    assert "đã nhận" not in village.zalo.texts("tam")
+    assert await village.states("đã nhận") == [OutboxState.SUPERSEDED, OutboxState.SENT]
+
+
+async def test_the_window_free_then_billed_then_a_template_then_nobody(village: Village) -> None:
+    await village.tell(village.zalo, "tam", "xin chao")
+    village.clock.move(timedelta(hours=47))
+    await village.promise("zalo", "tam", "miễn phí")
+    village.clock.move(timedelta(hours=2))
+    await village.promise("zalo", "tam", "trả tiền")
+    await village.promise("zalo", "tam", "quá tiền trong ngày")
+    await village.promise("zalo", "tam", "đã xong", message="resident/resolved")
+    assert [(text, way) for _, text, way in village.zalo.said[-3:]] == [
+        ("miễn phí", Way.FREE),
+        ("trả tiền", Way.BILLED),
+        ("đã xong", Way.TEMPLATE),
+    ]
+    assert await village.states("quá tiền trong ngày") == [OutboxState.UNREACHABLE]
+    # The next day has money of its own; after seven days there is none to be had.
+    village.clock.move(DAY)
+    await village.promise("zalo", "tam", "hôm sau")
+    village.clock.move(5 * DAY)
+    await village.promise("zalo", "tam", "quá bảy ngày")
+    assert await village.states("hôm sau") == [OutboxState.SENT]
+    assert await village.states("quá bảy ngày") == [OutboxState.UNREACHABLE]
+    async with village.db.read() as conn:
+        assert await outbox.unreachable(conn, 0) == [("zalo", 1)]
+    await village.tell(village.zalo, "tam", "xin chao")
+    await village.promise("zalo", "tam", "lại được")
+    assert await village.states("lại được") == [OutboxState.SENT]
+
+
+async def test_an_alert_that_a_window_shuts_out_reaches_the_office(village: Village) -> None:
+    await member(village, "zalo", "tu", "thon-03", "monitor")
+    await member(village, "telegram", "hanh", "ubnd", "office")
+    await village.tell(village.telegram, "dan", "rac do o cong cho thon 3")
+    await village.tell(village.telegram, "dan", "khong")
+    await village.tell(village.telegram, "dan", "gui")
+    assert village.zalo.texts("tu") == []
+    assert any("🔔 AP-26-00001" in text for text in village.telegram.texts("hanh"))
+
+
+async def test_a_platform_that_refuses_us_is_told_to_the_office_once_on_another(village: Village) -> None:
+    await member(village, "telegram", "hanh", "ubnd", "office")
+    village.zalo.outcome = Unauthorized("-224", 900.0)
+    await village.tell(village.zalo, "tam", "xin chao")
+    await village.tell(village.zalo, "an", "xin chao")
+    told = [text for text in village.telegram.texts("hanh") if "-224" in text]
+    assert len(told) == 1
+    calls = len(village.zalo.said)
+    village.clock.move(timedelta(minutes=10))
+    await village.settle()
+    assert len(village.zalo.said) == calls
+    village.zalo.outcome = None
+    village.clock.move(timedelta(minutes=6))
+    await village.settle()
+    assert len(village.zalo.texts("tam")) == 1
+
+
+async def member(village: Village, channel: str, account: str, unit: str, role: str) -> None:
+    now = village.clock.ms()
+
+    async def work(conn: Any) -> None:
+        await people.meet(conn, [(channel, account, account)], now)
+        await people.join(conn, f"{channel}:{account}", unit, role, account, now)
+
+    await village.db.write(work)
