@@ -1,4 +1,4 @@
-"""python -m bot [run|invite|members|remove|import|doctor|backup]: what an operator does at the keyboard."""
+"""python -m bot [run|invite|members|remove|import|doctor|backup|zalo]: what an operator does there."""
 
 import asyncio
 import contextlib
@@ -6,54 +6,36 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from bot import app as program
+from bot import cli_zalo
+from bot.cli_base import fail, out, say, settings_or_exit, with_database
 from bot.clock import SystemClock
 from bot.config import ConfigError
 from bot.core.commune import Commune
 from bot.core.invite import LIFE_MS, ROLES, digest
-from bot.messages import Messages
 from bot.perform import draw_invite
-from bot.settings import Settings, load_settings
+from bot.settings import Settings
 from bot.unitsfile import UnitsFileError, replace_units
 from storage import inbox, migrate, outbox, people
 from storage.database import Database
 
 app = typer.Typer(no_args_is_help=False, add_completion=False, pretty_exceptions_enable=False)
-words = Messages()
+app.add_typer(cli_zalo.app, name="zalo")
 PATIENCE_S = 5.0
-out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
-
-
-def _say(message: str, **data: Any) -> None:
-    out.print(words.render(f"operator/{message}", data).text, markup=False, highlight=False)
-
-
-def _fail(message: str, **data: Any) -> typer.Exit:
-    err.print(words.render(f"operator/{message}", data).text, markup=False, highlight=False)
-    return typer.Exit(2)
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except ConfigError as error:
-        raise _fail("wrong_settings", problem=str(error)) from None
 
 
 def _commune(settings: Settings) -> Commune:
     try:
         return program.commune_of(settings)
     except ConfigError as error:
-        raise _fail("wrong_settings", problem=str(error)) from None
+        raise fail("wrong_settings", problem=str(error)) from None
 
 
 def configure_logging(level: str) -> None:
@@ -73,25 +55,6 @@ def configure_logging(level: str) -> None:
     )
 
 
-def _with_database(settings: Settings, work: Callable[[Database], Awaitable[Any]]) -> Any:
-    """Open the database beside a running bot, do the work, close."""
-
-    async def go() -> Any:
-        db = program.open_database(settings)
-        try:
-            await program.prepare(db)
-            return await work(db)
-        finally:
-            await db.close()
-
-    try:
-        return asyncio.run(go())
-    except ConfigError as error:
-        raise _fail("wrong_settings", problem=str(error)) from None
-    except migrate.NewerSchema:
-        raise _fail("newer_schema") from None
-
-
 @app.callback(invoke_without_command=True)
 def default(context: typer.Context) -> None:
     """An Phú Xanh."""
@@ -102,14 +65,14 @@ def default(context: typer.Context) -> None:
 @app.command()
 def run() -> None:
     """Serve until stopped."""
-    settings = _settings()
+    settings = settings_or_exit()
     configure_logging(settings.log_level)
     try:
         asyncio.run(program.serve(settings))
     except ConfigError as error:
-        raise _fail("wrong_settings", problem=str(error)) from None
+        raise fail("wrong_settings", problem=str(error)) from None
     except migrate.NewerSchema:
-        raise _fail("newer_schema") from None
+        raise fail("newer_schema") from None
 
 
 @app.command()
@@ -118,19 +81,19 @@ def invite(
     role: Annotated[str, typer.Option(help=" | ".join(ROLES))],
 ) -> None:
     """Make an invite; the code is the last line."""
-    settings = _settings()
+    settings = settings_or_exit()
     commune = _commune(settings)
     if unit not in commune.units:
-        raise _fail("unknown_unit", unit=unit)
+        raise fail("unknown_unit", unit=unit)
     if role not in ROLES:
-        raise _fail("unknown_role", role=role, roles=", ".join(ROLES))
+        raise fail("unknown_role", role=role, roles=", ".join(ROLES))
     code, now = draw_invite(), SystemClock().ms()
 
     async def work(db: Database) -> str | None:
         await db.write(lambda c: people.make_invite(c, digest(code), unit, role, now, now + LIFE_MS))
         return await _bot_name(settings)
 
-    _say("invited", unit=commune.units[unit].name, role=role, code=code, bot=_with_database(settings, work))
+    say("invited", unit=commune.units[unit].name, role=role, code=code, bot=with_database(settings, work))
     typer.echo(code)
 
 
@@ -151,14 +114,14 @@ async def _bot_name(settings: Settings) -> str | None:
 @app.command()
 def members(unit: Annotated[str | None, typer.Option()] = None) -> None:
     """List members with their numbers."""
-    settings = _settings()
+    settings = settings_or_exit()
 
     async def work(db: Database) -> list[people.Member]:
         async with db.read() as conn:
             return await people.all_members(conn, unit)
 
     table = Table("number", "unit", "role", "name")
-    for member in _with_database(settings, work):
+    for member in with_database(settings, work):
         table.add_row(str(member.id), member.unit, member.role, member.name)
     out.print(table)
 
@@ -170,26 +133,26 @@ def remove(member: Annotated[int, typer.Argument(help="the number that `members`
     async def work(db: Database) -> bool:
         return await db.write(lambda conn: people.remove(conn, member, SystemClock().ms()))
 
-    if not _with_database(_settings(), work):
-        raise _fail("unknown_member", member=member)
-    _say("removed", member=member)
+    if not with_database(settings_or_exit(), work):
+        raise fail("unknown_member", member=member)
+    say("removed", member=member)
 
 
 @app.command("import")
 def import_(units: Annotated[Path, typer.Argument(help="units.csv")]) -> None:
     """Replace stand-in names and coordinates of units by real ones."""
-    settings = _settings()
+    settings = settings_or_exit()
     try:
         replace_units(settings.commune, units)
     except (UnitsFileError, ConfigError, OSError) as error:
-        raise _fail("wrong_units", problem=str(error)) from None
-    _say("imported", file=units.name)
+        raise fail("wrong_units", problem=str(error)) from None
+    say("imported", file=units.name)
 
 
 @app.command()
 def doctor() -> None:
     """Say what is missing or wrong; exit 1 when something must be done before real use."""
-    settings = _settings()
+    settings = settings_or_exit()
     commune = _commune(settings)
 
     telegram = settings.telegram_bot_token is not None
@@ -206,9 +169,9 @@ def doctor() -> None:
                 "waiting": sum(count for _, count, _ in await outbox.depth(conn)),
             }
 
-    found = _with_database(settings, work)
+    found = with_database(settings, work)
     stand_ins = [unit.name for unit in commune.units.values() if unit.stand_in]
-    _say("doctor", stand_ins=stand_ins, telegram=telegram, **found)
+    say("doctor", stand_ins=stand_ins, telegram=telegram, **found)
     if stand_ins or found["deaf"]:
         raise typer.Exit(1)
 
@@ -216,12 +179,12 @@ def doctor() -> None:
 @app.command()
 def backup(folder: Annotated[Path | None, typer.Argument(help="default: DATA_DIR/backups")] = None) -> None:
     """Copy the SQLite database beside a running bot. Photos are files: copy their folder too."""
-    settings = _settings()
+    settings = settings_or_exit()
     if settings.database_url is not None:
-        raise _fail("backup_postgres")
+        raise fail("backup_postgres")
     source = settings.data_dir / "anphuxanh.db"
     if not source.exists():
-        raise _fail("no_database", path=str(source))
+        raise fail("no_database", path=str(source))
     folder = folder or settings.data_dir / "backups"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"anphuxanh-{SystemClock().now():%Y%m%d-%H%M%S-%f}.db"
@@ -235,4 +198,4 @@ def backup(folder: Annotated[Path | None, typer.Argument(help="default: DATA_DIR
         db.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
     part.rename(target)
-    _say("backed_up", path=str(target))
+    say("backed_up", path=str(target))

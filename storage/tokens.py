@@ -11,7 +11,9 @@ from storage.tables import tokens
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`sealed` is ciphertext; `renews_at` and `ends_at` in ms; `problem` why it could not be renewed."""
+    """`sealed` is ciphertext, empty while there is no pair; `renews_at` and `ends_at` in ms; `made_at` tells
+    one pair from the next; `problem` why it could not be renewed.
+    """
 
     sealed: str
     made_at: int
@@ -28,8 +30,18 @@ async def read(conn: AsyncConnection, name: str) -> Token | None:
     return None if row is None else Token(*row)
 
 
+async def begin(conn: AsyncConnection, name: str) -> None:
+    """A row without a pair, so that there is something to claim; nothing when there is a row already."""
+    empty = {"sealed": "", "made_at": 0, "renews_at": 0, "ends_at": 0, "claimed_until": 0, "problem": ""}
+    await conn.execute(insert(conn, tokens).values(name=name, **empty).on_conflict_do_nothing())
+
+
 async def write(conn: AsyncConnection, name: str, token: Token) -> None:
-    """The new pair, before anybody uses it; whatever claim there was is over."""
+    """The new pair, before anybody uses it; whatever claim there was is over.
+
+    Somebody may have been frozen between asking for a pair and writing it: an older pair never replaces a
+    newer one.
+    """
     values = {
         "sealed": token.sealed,
         "made_at": token.made_at,
@@ -39,7 +51,8 @@ async def write(conn: AsyncConnection, name: str, token: Token) -> None:
         "claimed_until": 0,
     }
     statement = insert(conn, tokens).values(name=name, **values)
-    await conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
+    newer = tokens.c.made_at < token.made_at
+    await conn.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values, where=newer))
 
 
 async def claim(conn: AsyncConnection, name: str, made_at: int, now: int, until: int) -> bool:
@@ -49,7 +62,8 @@ async def claim(conn: AsyncConnection, name: str, made_at: int, now: int, until:
     return claimed.rowcount == 1
 
 
-async def failed(conn: AsyncConnection, name: str, problem: str, rest_until: int) -> None:
-    """It could not be renewed: nobody tries again before then."""
+async def failed(conn: AsyncConnection, name: str, made_at: int, problem: str, rest_until: int) -> None:
+    """That pair could not be renewed: nobody tries again before then."""
     values = {"problem": problem, "claimed_until": rest_until}
-    await conn.execute(sa.update(tokens).where(tokens.c.name == name).values(**values))
+    same = sa.and_(tokens.c.name == name, tokens.c.made_at == made_at)
+    await conn.execute(sa.update(tokens).where(same).values(**values))
