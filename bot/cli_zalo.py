@@ -13,8 +13,8 @@ import typer
 from bot.channels.vault import Vault
 from bot.channels.zalo_http import ApiError, Ok, OpenApi
 from bot.channels.zalo_login import Asked, WrongAddress, code_in, consent_link, draw
-from bot.channels.zalo_tokens import REFUSED, UNREACHABLE, NoToken, Standing, Tokens
-from bot.channels.zalo_wire import open_session
+from bot.channels.zalo_oauth import REFUSED, UNREACHABLE, NoToken
+from bot.channels.zalo_tokens import Standing, Tokens
 from bot.cli_base import fail, say, settings_or_exit, with_database
 from bot.clock import SystemClock
 from bot.core.when import local
@@ -99,7 +99,6 @@ def tokens_of(settings: Settings, db: Database) -> Tokens:
         oauth_url=settings.zalo_oauth_url,
         clock=SystemClock(),
         first=None if first is None else first.get_secret_value(),
-        open_session=open_session,
     )
 
 

@@ -8,6 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from storage.database import insert
 from storage.tables import tokens
 
+# No claim is for longer: one that seems to be was made while the clock was wrong.
+LONGEST_CLAIM_MS = 3_600_000
+
 
 @dataclass(frozen=True, slots=True)
 class Token:
@@ -57,8 +60,9 @@ async def write(conn: AsyncConnection, name: str, token: Token) -> None:
 
 async def claim(conn: AsyncConnection, name: str, made_at: int, now: int, until: int) -> bool:
     """Whether we may renew the pair that was made at that moment: nobody else does, nobody did."""
-    free = sa.and_(tokens.c.name == name, tokens.c.made_at == made_at, tokens.c.claimed_until <= now)
-    claimed = await conn.execute(sa.update(tokens).where(free).values(claimed_until=until))
+    same = sa.and_(tokens.c.name == name, tokens.c.made_at == made_at)
+    free = sa.or_(tokens.c.claimed_until <= now, tokens.c.claimed_until > now + LONGEST_CLAIM_MS)
+    claimed = await conn.execute(sa.update(tokens).where(same, free).values(claimed_until=until))
     return claimed.rowcount == 1
 
 

@@ -2,24 +2,22 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from typing import Final, TypeGuard
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.channels.vault import Vault, WrongKey
-from bot.channels.zalo_wire import MaybeSent, NotSent, OpenSession, error_code, exchange, whole
+from bot.channels.zalo_oauth import REFUSED, UNREACHABLE, NoToken, OAuth
+from bot.channels.zalo_wire import OpenSession, open_session
 from bot.clock import Clock
 from storage import tokens
 from storage.database import Database
 from storage.tokens import Token
 
-# zalo.md 2.2: POST, the App Secret in a header of its own, errors in a 200.
-PATH = "/v4/oa/access_token"
 # Four times as long as the request that it covers: who claimed and died is waited for no longer.
 LEASE_MS = 60_000
 # After a refusal a person must act; another look now and then costs nothing and heals by itself.
@@ -28,32 +26,12 @@ UNREACHABLE_REST_MS = 10_000
 POLL_S = 0.25
 # A pair that could not be written is lost for good if we give up: a refresh token works only once.
 SAVE_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-# zalo.md 2.2: 25 hours; when the answer does not say, less.
-UNTOLD_S = 3_600
-LONGEST_S = 30 * 86_400
-# It becomes a header: nothing that could end one.
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
-
 LOGIN: Final = "login"
 KEY: Final = "key"
-UNREACHABLE: Final = "unreachable"
 UNSAVED: Final = "unsaved"
-REFUSED: Final = "refused"
 
 log = structlog.get_logger()
 Rest = Callable[[float], Awaitable[None]]
-
-
-class NoToken(Exception):
-    """There is no token to be had now.
-
-    `problem`: login (nobody logged in yet), key (SECRET_KEY is another one), unreachable (Zalo's door does
-    not answer), unsaved (the database does not take the new pair), refused:-14020 (what Zalo said).
-    """
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -79,8 +57,7 @@ class Standing:
 class Tokens:
     """Several processes may hold one of these each: they meet in the database only.
 
-    `first` is the refresh token of the settings, for when there is no pair yet. `open_session` is called for
-    each renewal, twice a day, and the session closed after it.
+    `first` is the refresh token of the settings, for when there is no pair yet.
     """
 
     def __init__(
@@ -92,18 +69,15 @@ class Tokens:
         app_secret: str,
         oauth_url: str,
         clock: Clock,
-        first: str | None,
-        open_session: OpenSession,
+        first: str | None = None,
+        open_session: OpenSession = open_session,
         rest: Rest = asyncio.sleep,
     ) -> None:
         self._db = db
         self._vault = vault
-        self._app_id = app_id
-        self._app_secret = app_secret
-        self._url = oauth_url + PATH
+        self._oauth = OAuth(oauth_url, app_id, app_secret, open_session)
         self._clock = clock
         self._first = first
-        self._open_session = open_session
         self._rest = rest
         self._name = f"zalo_oa/{app_id}"
         self._held: Pair | None = None
@@ -121,10 +95,10 @@ class Tokens:
 
     async def access(self) -> str:
         """A token that should work. Raises NoToken."""
-        if self._works(self._held) and (self._renewing or not self._is_due(self._held)):
+        if self._will_do(self._held):
             return self._held.access
         held = await self._look()
-        if self._works(held) and not self._is_due(held):
+        if self._will_do(held):
             return held.access
         try:
             return (await self._renew(held)).access
@@ -170,8 +144,11 @@ class Tokens:
     def _works(self, pair: Pair | None) -> TypeGuard[Pair]:
         return pair is not None and pair.access != self._dead and self._clock.ms() < pair.ends_at
 
-    def _is_due(self, pair: Pair) -> bool:
-        return self._clock.ms() >= max(pair.renews_at, self._quiet_until)
+    def _will_do(self, pair: Pair | None) -> TypeGuard[Pair]:
+        """Nothing is to be done for it, or somebody here does it already."""
+        if not self._works(pair):
+            return False
+        return self._renewing is not None or self._clock.ms() < max(pair.renews_at, self._quiet_until)
 
     async def _look(self) -> Pair | None:
         async with self._db.read() as conn:
@@ -236,7 +213,7 @@ class Tokens:
         return won, await tokens.read(conn, self._name)
 
     async def _ask_and_save(self, row: Token) -> Pair:
-        refresh = self._hold(row).refresh if row.made_at else self._first
+        refresh = self._hold(row).refresh if row.made_at else self._first or ""
         try:
             fresh = await self._ask({"grant_type": "refresh_token", "refresh_token": refresh}, row.made_at)
         except NoToken as trouble:
@@ -274,36 +251,20 @@ class Tokens:
         now = self._clock.ms()
         return await tokens.claim(conn, self._name, row.made_at, now, now + LEASE_MS), row
 
-    # Asking Zalo -----------------------------------------------------------------------------------
+    # A new pair ------------------------------------------------------------------------------------
 
-    async def _ask(self, grant: dict[str, Any], after: int) -> Token:
+    async def _ask(self, grant: dict[str, str], after: int) -> Token:
         """A new pair, sealed, to be written before it is used. Raises NoToken."""
         now = self._clock.ms()
-        async with self._open_session() as session:
-            reply = await exchange(
-                session,
-                "POST",
-                self._url,
-                data={"app_id": self._app_id, **grant},
-                headers={"secret_key": self._app_secret},
-            )
-        if isinstance(reply, NotSent | MaybeSent):
-            raise self._refusal(UNREACHABLE, reply.problem)
-        answer = reply.answer or {}
-        if "error" in answer and error_code(answer) != 0:
-            raise self._refusal(f"{REFUSED}:{error_code(answer)}", f"status {reply.status}")
-        access, refresh = answer.get("access_token"), answer.get("refresh_token")
-        if not _is_token(access) or not _is_token(refresh):
-            # A page of some gateway: what became of the request is as unknown as after a timeout.
-            raise self._refusal(UNREACHABLE, f"status {reply.status}")
-        life = _life_ms(answer.get("expires_in"))
-        sealed = self._vault.seal(json.dumps({"access": access, "refresh": refresh}))
+        try:
+            granted = await self._oauth.ask(grant)
+        except NoToken as trouble:
+            self._problem = trouble.problem
+            raise
+        sealed = self._vault.seal(json.dumps({"access": granted.access, "refresh": granted.refresh}))
         # `made_at` also tells pairs apart, so it grows even when the clock went back.
-        return Token(sealed, max(now, after + 1), now + life // 2, now + life, "")
-
-    def _refusal(self, problem: str, detail: str) -> NoToken:
-        log.error("No new token", action="renew", channel="zalo_oa", code=problem, detail=detail)
-        return self._trouble(problem)
+        made_at, life = max(now, after + 1), granted.life_ms
+        return Token(sealed, made_at, now + life // 2, now + life, "")
 
     async def _save(self, fresh: Token) -> Pair:
         """Until it is on disk nobody uses it; what cannot be written now is not thrown away."""
@@ -326,13 +287,3 @@ class Tokens:
         row = await tokens.read(conn, self._name)
         assert row is not None, "written above"
         return row
-
-
-def _is_token(value: object) -> bool:
-    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
-
-
-def _life_ms(expires_in: object) -> int:
-    """In a string; whatever it says, the pair is kept."""
-    told = whole(expires_in)
-    return (min(told, LONGEST_S) if told and told > 0 else UNTOLD_S) * 1000
