@@ -64,6 +64,8 @@ async def gather(
     groups = {i.address.key for i, _ in asked if i.address.group}
     rooms = await people.unit_of_rooms(conn, groups) if groups else {}
     found = [await _one(conn, incoming, need, who, rooms, office, channels, now) for incoming, need in asked]
+    for values, (incoming, _) in zip(found, asked, strict=True):
+        values["introduce"] = _is_first(incoming, who) and channels[incoming.address.channel].introduces
     units = {unit for values in found for unit in values["units"]}
     desks = await _desks(conn, units, channels, int(now.timestamp() * 1000)) if units else {}
     return [Facts(now=now, desks={u: desks[u] for u in values.pop("units")}, **values) for values in found]
@@ -97,6 +99,13 @@ async def _meet(
         if one.paired and one.chat is not None:
             await pairings.write_to(conn, one.person, channel, one.chat)
     return known
+
+
+def _is_first(incoming: Incoming, who: Mapping[tuple[str, str], people.Known]) -> bool:
+    """Whether somebody does something in their private chat who never did before."""
+    known = who.get((incoming.address.channel, incoming.account))
+    by_person = isinstance(incoming.event, DONE_BY_PEOPLE) and not incoming.address.group
+    return by_person and known is not None and known.wrote_at is None
 
 
 def _is_news(known: people.Known | None, incoming: Incoming) -> bool:

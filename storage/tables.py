@@ -93,9 +93,7 @@ people = sa.Table(
     sa.Column("first_seen_at", Moment, nullable=False),
     sa.Column("consent_version", Text),
     sa.Column("consent_at", Moment),
-    sa.Column(
-        "paired", sa.Boolean, nullable=False, server_default=sa.false(), comment="has several accounts"
-    ),
+    sa.Column("paired", sa.Boolean, nullable=False, server_default=sa.false(), comment="on two platforms"),
 )
 
 accounts = sa.Table(

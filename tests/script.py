@@ -51,6 +51,8 @@ VOICE = re.compile(
     r"\(thoại(?: (?P<count>\d+) (?P<unit>giây|phút)| (?P<broken>hỏng))?\)(?: (?P<caption>.+))?"
 )
 VOICE_SECONDS = 7
+# Only a file keeps what it knows of its place; and whoever sends a broken one sends it so.
+AS_FILES = ("tệp ảnh", "ảnh hỏng")
 BUTTON = re.compile(r"\[(?P<label>[^\]]+)\]")
 OTHER = {"phim": "video", "nhãn dán": "sticker", "danh thiếp": "contact"}
 MEMBERSHIP: dict[str, Event] = {
@@ -130,6 +132,8 @@ class Player:
         async def work(conn: AsyncConnection) -> None:
             await people.meet(conn, [(channel, account, platform.chat(name))], now)
             await people.join(conn, f"{channel}:{account}", unit, role, name, now)
+            # With the code they were invited by.
+            await people.wrote(conn, [(channel, account, now)])
 
         await self.db.write(work)
 
@@ -272,7 +276,7 @@ class Player:
         for part in range(count):
             self.files += 1
             caption = (found["caption"] or "") if part == 0 else ""
-            file = FileRef(f"f{self.files}", as_file=found["kind"] in ("tệp ảnh", "ảnh hỏng"))
+            file = FileRef(f"f{self.files}", as_file=found["kind"] in AS_FILES)
             data = json.dumps(told).encode()
             await self._deliver(replace(deed, what=PhotoSent(file, caption, album), data=data))
             await self._settle()
@@ -351,6 +355,55 @@ def cast_of(lines: Iterable[str]) -> Cast:
     return Cast(tuple(dict.fromkeys(names)), rooms)
 
 
+# Nobody is written to for longer than this on some platforms, unless they write.
+WINDOW_DAYS = 7
+
+
+# Without such a line nothing that follows would come out as told.
+CARRYING = ("album", "file", "place")
+
+
+def settings(text: str) -> set[str]:
+    """What a whole story asks of a platform."""
+    lines = _script(text)
+    cast = cast_of(lines)
+    asked = {kind for line in lines for kind in kinds(line, cast) if kind in CARRYING}
+    if cast.rooms:
+        asked.add("rooms")
+    if any((found := AFTER.fullmatch(line.strip())) and _days(found) >= WINDOW_DAYS for line in lines):
+        asked.add("window")
+    if any("(thoại" in line for line in lines):
+        asked.add("voices")
+    if _presses_old(text):
+        asked.add("old button")
+    return asked
+
+
+SHOWN = re.compile(r"Bot(?: → (?P<who>[^:]+))?: ")
+LABELS = re.compile(r"\[([^\]]+)\]")
+
+
+def _presses_old(text: str) -> bool:
+    """Whether somebody presses what is not in the last list that they were shown."""
+    last: dict[str, set[str]] = {}
+    here = reader = ""
+    for line in text.splitlines():
+        if found := SHOWN.match(line):
+            reader = found["who"] or here
+        elif line.startswith("     ["):
+            last[reader] = set(LABELS.findall(line))
+        elif (spoken := _spoken(line)) is not None and not line.startswith(MEANT):
+            here = spoken["who"].strip()
+            pressed = BUTTON.fullmatch(spoken["what"])
+            if pressed and pressed["label"] not in last.get(here, set()):
+                return True
+    return False
+
+
+def _days(passed: re.Match[str]) -> float:
+    return int(passed["count"]) * SECONDS[passed["unit"]] / SECONDS["ngày"]
+
+
 def kinds(line: str, cast: Cast) -> set[str]:
     """What a line asks of a platform beyond words, choices, photos and places."""
     found = _spoken(line.strip())
@@ -360,7 +413,15 @@ def kinds(line: str, cast: Cast) -> set[str]:
     who, where, what = found["who"].strip(), (found["where"] or "").strip(), found["what"]
     if where and cast.rooms[where] != who:
         asked.add("second speaker")
+    if PLACE.fullmatch(what):
+        asked.add("place")
+    if (sent := PHOTO.fullmatch(what)) and sent["count"]:
+        asked.add("album")
+    if sent and sent["kind"] in AS_FILES:
+        asked.add("file")
     if done := re.fullmatch(r"\((.+)\)", what):
+        if done[1].startswith(FORGED):
+            asked.add("forged")
         if done[1] in OTHER:
             asked.add("unsupported")
         if done[1] in MEMBERSHIP:
@@ -373,7 +434,13 @@ def kinds(line: str, cast: Cast) -> set[str]:
 
 
 def without(text: str, lacks: Container[str]) -> tuple[str, list[str]]:
-    """The story less the lines that ask for what is lacking, and what the bot says to them; those kinds."""
+    """The story less the lines that ask for what is lacking, and what the bot says to them; those kinds.
+
+    Nothing is left of a story that lives of what is lacking.
+    """
+    whole = sorted(kind for kind in settings(text) if kind in lacks)
+    if whole:
+        return "", whole
     cast = cast_of(_script(text))
     kept: list[str] = []
     left_out: list[str] = []

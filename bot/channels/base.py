@@ -106,13 +106,15 @@ class Abilities:
     """What a platform can show; what it cannot is made up for in words.
 
     `text_max` in characters; `numbered`: choices are written in the text, too, each with its number, which
-    people answer with. `rooms_act`: groups have buttons and pictures. `window`: when a person may be written
+    people answer with. `rooms_act`: groups have buttons and pictures. `introduces`: whoever
+    writes for the first time is told that no person answers. `window`: when a person may be written
     to; None: always.
     """
 
     text_max: int = 4096
     numbered: bool = False
     rooms_act: bool = True
+    introduces: bool = False
     window: Window | None = None
 
 

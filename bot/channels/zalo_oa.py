@@ -32,9 +32,10 @@ from bot.channels.base import (
 )
 from bot.channels.choices import Words, written
 from bot.channels.media import Media
-from bot.channels.zalo_http import ApiError, MaybeSent, NotSent, Ok, OpenApi, Upload
+from bot.channels.zalo_http import ApiError, Ok, OpenApi, Upload
 from bot.channels.zalo_oa_read import NAME, PREFIX
-from bot.channels.zalo_tokens import NoToken
+from bot.channels.zalo_oauth import NoToken
+from bot.channels.zalo_wire import MaybeSent, NotSent
 from bot.core.events import Address, FileRef
 from bot.core.message import Message
 from bot.core.window import Way, Window
@@ -293,10 +294,10 @@ class ZaloOa:
                 self._failed_once.discard(key)
                 message = data.get("message_id") if isinstance(data, dict) else None
                 return Sent(None if message is None else str(message))
-            case NotSent():
-                return Failed(str(answer), delivered_maybe=False)
-            case MaybeSent():
-                return Failed(str(answer), delivered_maybe=True)
+            case NotSent(problem, seconds):
+                return Flood(seconds) if seconds else Failed(problem, delivered_maybe=False)
+            case MaybeSent(problem):
+                return Failed(problem, delivered_maybe=True)
             case ApiError(code, _):
                 return self._refusal(code, key)
         return Failed("nonsense answer", delivered_maybe=True)

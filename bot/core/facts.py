@@ -197,6 +197,7 @@ class Facts:
     open_here: tuple[Report, ...] = ()
     invite: Invite | None = None
     pairing: Pairing | None = None
+    introduce: bool = False
     unheard: tuple[Report, ...] = ()
     refusal: Refusal | None = None
     near: tuple[Near, ...] = ()

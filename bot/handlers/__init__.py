@@ -98,7 +98,8 @@ def _labelled(typed: str, choices: Sequence[Button]) -> Button | None:
 def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> Decision:
     """What happens now: the chat's new state and what is to be done. Pure, total: always a decision."""
     talk = Talk(incoming, session, facts, world)
-    return quiet.hushed(talk, byhand.held_back(talk, _decided(talk)))
+    decision = byhand.held_back(talk, _decided(talk))
+    return quiet.hushed(talk, start.introduced(talk, decision) if facts.introduce else decision)
 
 
 def _decided(talk: Talk) -> Decision:

@@ -1,5 +1,7 @@
 """First words, help, and a kind answer to what is not a report."""
 
+from dataclasses import replace
+
 from bot.core.effects import Reach
 from bot.core.events import Unsupported
 from bot.handlers import members
@@ -73,3 +75,8 @@ def unsupported(talk: Talk, event: Unsupported) -> Decision:
     return talk.stay(
         talk.answer("resident/unsupported", kind=event.kind, open=talk.session.draft is not None)
     )
+
+
+def introduced(talk: Talk, decision: Decision) -> Decision:
+    """Where the platform wants it, whoever writes for the first time is told who answers; before all else."""
+    return replace(decision, effects=(talk.answer("resident/introduction"), *decision.effects))
