@@ -6,8 +6,9 @@ from bot.core.window import Way
 
 # What a stored voice message ends with.
 VOICES = (".ogg", ".mp3", ".m4a", ".webm", ".amr", ".aac")
-# A slow answer to another question must not throw a report away, hide it or remove somebody.
-FINAL = ("cancel", "priv", "rmy")
+# A number may mean something else: it must not throw a report away, hide it, remove somebody; in a list of
+# reports it is one of them.
+FINAL = ("cancel", "priv", "rmy", "seen")
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,9 @@ def _pressed(talk: Talk, action: str) -> Decision:
             return start.privacy(talk)
         case "help":
             return start.help_(talk)
+        case "seen":
+            # Said by whoever reads the list each morning: so a platform lets us write to them for longer.
+            return talk.stay(talk.answer("duty/seen"))
     return adding.stale(talk)
 
 

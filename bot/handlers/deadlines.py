@@ -122,8 +122,10 @@ def _briefing(talk: Talk, event: MorningDue) -> list[Say]:
 
 
 def _each(talk: Talk, event: MorningDue, message: str, data: dict[str, Any]) -> list[Say]:
+    # The same data for many is rendered once: a room's, and everybody's own.
+    told = {group: data | {"private": not group} for group in (False, True)}
     return [
-        Say(ear, message, data, Lane.REMINDER, key=f"{message}/{event.unit}/{event.day}/{ear.key}")
+        Say(ear, message, told[ear.group], Lane.REMINDER, key=f"{message}/{event.unit}/{event.day}/{ear.key}")
         for ear in talk.desk(event.unit).all
     ]
 
