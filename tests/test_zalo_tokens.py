@@ -266,14 +266,14 @@ async def test_one_that_died_is_waited_for_a_minute_at_most(stage: Stage) -> Non
 async def test_an_error_in_a_200_never_replaces_a_good_pair(stage: Stage) -> None:
     await stage.has(made=26 * HOUR)
     before = await stage.row()
-    stage.door.answer_with({"error": -14020, "access_token": "x", "refresh_token": "y", "expires_in": "9"})
+    stage.door.grant_with({"error": -14020, "access_token": "x", "refresh_token": "y", "expires_in": "9"})
     assert await no_token(stage.tokens.access()) == "refused:-14020"
     assert await stage.row() == replace(before, problem="refused:-14020")
 
 
 async def test_a_refusal_is_everybodys_for_ten_minutes(stage: Stage) -> None:
     await stage.has(made=26 * HOUR)
-    stage.door.answer_with({"error": "-14020"})
+    stage.door.grant_with({"error": "-14020"})
     await no_token(stage.tokens.access())
     for tokens in (stage.tokens, stage.another()):
         assert await no_token(tokens.access()) == "refused:-14020"
@@ -300,7 +300,7 @@ async def test_a_refusal_is_everybodys_for_ten_minutes(stage: Stage) -> None:
 async def test_nonsense_is_asked_again_soon(stage: Stage, speaks: Callable[[], web.Response]) -> None:
     await stage.has(made=26 * HOUR)
     before = await stage.row()
-    stage.door.answers.append(speaks)
+    stage.door.grants.append(speaks)
     assert await no_token(stage.tokens.access()) == "unreachable"
     assert await stage.row() == replace(before, problem="unreachable")
     assert await no_token(stage.another().access()) == "unreachable"
@@ -317,7 +317,7 @@ async def test_nobody_at_the_door(stage: Stage) -> None:
 async def test_an_old_token_serves_while_the_door_is_shut(stage: Stage) -> None:
     """Half its life is left, and the trouble is there for all to see."""
     await stage.has(made=13 * HOUR)
-    stage.door.answer_with({"error": -14002})
+    stage.door.grant_with({"error": -14002})
     assert await stage.tokens.access() == await stage.tokens.access() == "MARKER-access-0"
     assert stage.tokens.problem == "refused:-14002"
     standing = await stage.tokens.standing()
@@ -330,7 +330,7 @@ async def test_an_old_token_serves_while_the_door_is_shut(stage: Stage) -> None:
 async def test_a_dead_token_is_not_handed_out_again(stage: Stage) -> None:
     await stage.has()
     assert await stage.tokens.access() == "MARKER-access-0"
-    stage.door.answer_with({"error": -14020})
+    stage.door.grant_with({"error": -14020})
     assert await no_token(stage.tokens.renewed("MARKER-access-0")) == "refused:-14020"
     assert await no_token(stage.tokens.access()) == "refused:-14020"
 
@@ -502,7 +502,7 @@ async def test_no_secret_is_told(stage: Stage, caplog: pytest.LogCaptureFixture)
     told: list[object] = []
     with structlog.testing.capture_logs() as logs:
         for answer in ({"error": -14020, "error_description": "MARKER"}, {"access_token": "MARKER"}):
-            stage.door.answer_with(answer)
+            stage.door.grant_with(answer)
             stage.clock.move(timedelta(milliseconds=REFUSED_REST_MS))
             with pytest.raises(NoToken) as caught:
                 await stage.tokens.access()

@@ -16,8 +16,8 @@ Speaks = Callable[[], web.StreamResponse]
 class Door:
     """One pair lives at a time; a refresh token opens once; the access token before dies at once.
 
-    `answers` are given instead of its own to the next requests; `gate`, while it is set to an event, is
-    waited for before a new pair is handed out (but after it was made).
+    `grants` are answered at the door instead of its own, `answers` to calls; `gate`, while it is set to an
+    event, is waited for before a new pair is handed out (but after it was made).
     """
 
     def __init__(self) -> None:
@@ -30,6 +30,7 @@ class Door:
         self.posts: list[dict[str, str]] = []
         self.calls: list[web.Request] = []
         self.bodies: list[Any] = []
+        self.grants: list[Speaks] = []
         self.answers: list[Speaks] = []
         self.gate: asyncio.Event | None = None
         self.asked = asyncio.Event()
@@ -41,6 +42,9 @@ class Door:
     def answer_with(self, body: Any, status: int = 200, **more: Any) -> None:
         self.answers.append(lambda: web.json_response(body, status=status, **more))
 
+    def grant_with(self, body: Any) -> None:
+        self.grants.append(lambda: web.json_response(body))
+
     def kill(self) -> None:
         """As when somebody logs in elsewhere."""
         self.access = "MARKER-nobody-knows"
@@ -49,8 +53,8 @@ class Door:
         form = {key: str(value) for key, value in (await request.post()).items()}
         self.posts.append(form)
         self.asked.set()
-        if self.answers:
-            return self.answers.pop(0)()
+        if self.grants:
+            return self.grants.pop(0)()
         if request.headers.get("secret_key") != APP_SECRET or form.get("app_id") != APP_ID:
             return web.json_response({"error": -14004, "error_name": "Invalid secret key"})
         given = (form.get("code"), form.get("code_verifier"))
@@ -90,8 +94,8 @@ def _files(form: Any) -> list[web.FileField]:
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[Door]:
-    door = Door()
+async def opened(door: Door | None = None) -> AsyncIterator[Door]:
+    door = door or Door()
     app = web.Application(client_max_size=8 << 20)
     app.router.add_post("/v4/oa/access_token", door.token)
     app.router.add_route("*", "/{path:v[23].0/.*}", door.api)

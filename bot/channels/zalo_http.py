@@ -1,5 +1,6 @@
 """Calls of Zalo's OpenAPI: the token in its header, renewed once when it died, errors told apart."""
 
+import io
 import json as jsons
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ class Upload:
     def form(self) -> aiohttp.FormData:
         """A form can be sent once only: a repeated call needs another one."""
         form = aiohttp.FormData()
-        form.add_field("file", self.content, filename=self.name, content_type=self.mime)
+        form.add_field("file", io.BytesIO(self.content), filename=self.name, content_type=self.mime)
         return form
 
 
