@@ -1,16 +1,15 @@
 """The whole program behind the page: one report from a resident to the room and back, in a browser."""
 
 import re
-import shutil
 from pathlib import Path
 
-from playwright.async_api import FilePayload, Locator, Page, async_playwright, expect
+from playwright.async_api import FilePayload, Locator, Page, expect
 
 from bot.app import running
 from bot.settings import Settings
 from tests.bot_process import awake_commune
+from tests.browsing import chromium
 from tests.paper import small_jpeg
-from tests.test_chatpage_browser import FLAGS
 
 # A photo goes through its worker, whose first start takes a moment.
 PATIENT = 15_000
@@ -41,11 +40,8 @@ async def hears(seat: Locator, words: str) -> None:
 
 
 async def test_a_report_goes_all_the_way(tmp_path: Path) -> None:
-    chromium = shutil.which("chromium")
-    assert chromium is not None, "Chromium is needed for the page's tests: install the package `chromium`."
     settings = Settings(_env_file=None, data_dir=tmp_path, http_port=0, commune=awake_commune(tmp_path))
-    async with running(settings) as port, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    async with running(settings) as port, chromium() as browser:
         page = await browser.new_page()
         await page.goto(f"http://127.0.0.1:{port}/")
         resident, room = phone(page, RESIDENT), phone(page, ROOM)

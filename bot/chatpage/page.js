@@ -1,12 +1,13 @@
 // The chat page: draws what the server tells, sends what people do. Words live in page.html.
 
+import { Ground, Land } from "./map.js";
+
 const READ_KEY = "read";
 const PENDING_KEY = "unsent";
 const MAX_PHOTO = 20 * 1024 * 1024;
 const MAX_PHOTOS = 10;
 const TIMEOUT = { text: 20_000, photo: 180_000 };
 const ZONE = "Asia/Ho_Chi_Minh";
-const SVG = "http://www.w3.org/2000/svg";
 const narrow = matchMedia("(max-width: 760px)");
 
 const $ = (id) => document.getElementById(id);
@@ -14,7 +15,6 @@ const words = $("words").dataset;
 const seats = new Map();
 let last = 0;
 let pageSize = 200;
-let villages = [];
 let current = null;
 
 function clone(id) {
@@ -630,217 +630,44 @@ document.addEventListener("visibilitychange", () => {
 addEventListener("pagehide", () => stream?.close());
 addEventListener("pageshow", (event) => event.persisted && listen());
 
-// ── Map: metres on a plane, north up ─────────────────────────────────────────
+// ── Map ──────────────────────────────────────────────────────────────────────
 
-const DEGREE = 111_195;
-const plane = { lat: 0, lon: 0, wide: 1, box: null };
-const view = { x: 0, y: 0, w: 1, h: 1 };
-const chosen = { seat: null, point: null };
+let land = new Land([]);
+let map = null;
+const chosen = { seat: null };
 
-function flat([lat, lon]) {
-  return [(lon - plane.lon) * plane.wide, (plane.lat - lat) * DEGREE];
-}
-
-function round([x, y]) {
-  return [plane.lat - y / DEGREE, plane.lon + x / plane.wide];
-}
-
-function svg(name, attributes) {
-  const element = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
-}
-
-function corners(village) {
-  return village.polygon.length ? village.polygon : village.centre ? [village.centre] : [];
-}
-
-function middle(village) {
-  if (village.centre) return village.centre;
-  const sum = village.polygon.reduce(([a, b], [lat, lon]) => [a + lat, b + lon], [0, 0]);
-  return sum.map((value) => value / village.polygon.length);
-}
-
-function layPlane() {
-  const all = villages.flatMap(corners);
-  if (!all.length) return;
-  const lats = all.map(([lat]) => lat);
-  const lons = all.map(([, lon]) => lon);
-  plane.lat = (Math.min(...lats) + Math.max(...lats)) / 2;
-  plane.lon = (Math.min(...lons) + Math.max(...lons)) / 2;
-  plane.wide = DEGREE * Math.cos((plane.lat * Math.PI) / 180);
-  const [x, y] = flat([Math.max(...lats), Math.min(...lons)]);
-  // At least a kilometre across, and a margin to point a little outside.
-  const w = Math.max(-2 * x, 1000) * 1.1;
-  const h = Math.max(-2 * y, 1000) * 1.1;
-  plane.box = { x: -w / 2, y: -h / 2, w, h };
-}
-
-function inside(polygon, [lat, lon]) {
-  let found = false;
-  polygon.forEach(([a, b], index) => {
-    const [c, d] = polygon.at(index - 1);
-    if (a > lat !== c > lat && lon < b + ((d - b) * (lat - a)) / (c - a)) found = !found;
+function layMap(villages) {
+  land = new Land(villages);
+  map ??= new Ground($("ground"), {
+    list: $("village"), nearer: $("nearer"), farther: $("farther"), pointed, entered: sendPlace,
   });
-  return found;
+  map.draw(land);
 }
 
-function villageAt(point) {
-  return villages.find(({ polygon }) => polygon.length && inside(polygon, point));
-}
-
-function shape(village, index) {
-  const points = village.polygon.map((corner) => flat(corner).map((n) => n.toFixed(1)).join(",")).join(" ");
-  return svg("polygon", { points, class: `land land-${(index * 3 + Math.floor(index / 4)) % 4}`, "data-village": village.id });
-}
-
-function drawGround() {
-  const ground = $("ground");
-  const lands = villages.filter(({ polygon }) => polygon.length).map(shape);
-  const names = villages.filter((village) => corners(village).length).map((village) => {
-    const [x, y] = flat(middle(village));
-    const label = svg("text", { x, y, class: "name" });
-    label.textContent = village.name;
-    return label;
-  });
-  const pin = svg("g", { class: "pin", id: "pin", visibility: "hidden" });
-  pin.append(
-    svg("path", { d: "M0 0C-3-7-8-10-8-16a8 8 0 0 1 16 0c0 6-5 9-8 16z" }),
-    svg("circle", { cx: 0, cy: -16, r: 3 }),
-  );
-  ground.replaceChildren(...lands, ...names, pin);
-  for (const village of villages.filter((one) => corners(one).length)) {
-    $("village").append(new Option(village.name, village.id));
-  }
-}
-
-function look(box) {
-  const ground = $("ground");
-  const ratio = ground.clientWidth / Math.max(ground.clientHeight, 1) || 1;
-  Object.assign(view, box);
-  // The shape of the picture on the screen, so that a tap is where it looks.
-  if (view.w / view.h < ratio) {
-    view.x -= (view.h * ratio - view.w) / 2;
-    view.w = view.h * ratio;
-  } else {
-    view.y -= (view.w / ratio - view.h) / 2;
-    view.h = view.w / ratio;
-  }
-  ground.setAttribute("viewBox", `${view.x} ${view.y} ${view.w} ${view.h}`);
-  const pixel = view.w / Math.max(ground.clientWidth, 1);
-  ground.style.fontSize = `${14 * pixel}px`;
-  ground.style.setProperty("--pixel", `${pixel}px`);
-  placePin(pixel);
-}
-
-function placePin(pixel = view.w / Math.max($("ground").clientWidth, 1)) {
-  const pin = $("pin");
-  pin.setAttribute("visibility", chosen.point ? "visible" : "hidden");
-  if (!chosen.point) return;
-  const [x, y] = flat(chosen.point);
-  pin.setAttribute("transform", `translate(${x} ${y}) scale(${pixel * 1.7})`);
-}
-
-function point(at) {
-  chosen.point = at;
-  const village = at && villageAt(at);
-  $("pointed").textContent = !at ? words.none : village ? fill(words.here, { village: village.name }) : words.outside;
-  $("village").value = village?.id ?? "";
-  $("send-place").disabled = !at;
-  for (const land of $("ground").querySelectorAll(".land")) {
-    land.classList.toggle("here", land.dataset.village === village?.id);
-  }
-  placePin();
-}
-
-function zoom(factor, about = chosen.point ? flat(chosen.point) : [view.x + view.w / 2, view.y + view.h / 2]) {
-  const w = Math.min(Math.max(view.w * factor, 150), plane.box.w * 3);
-  const h = (view.h * w) / view.w;
-  look({ x: about[0] - w / 2, y: about[1] - h / 2, w, h });
-}
-
-function tapped(event) {
-  const area = $("ground").getBoundingClientRect();
-  const x = view.x + ((event.clientX - area.left) / area.width) * view.w;
-  const y = view.y + ((event.clientY - area.top) / area.height) * view.h;
-  return [x, y];
-}
-
-function wireMap() {
-  const ground = $("ground");
-  let drag = null;
-  ground.addEventListener("pointerdown", (event) => {
-    if (!event.isPrimary) return;
-    drag = { x: event.clientX, y: event.clientY, from: { ...view }, moved: false };
-    ground.setPointerCapture(event.pointerId);
-  });
-  ground.addEventListener("pointermove", (event) => {
-    if (!drag || !event.isPrimary) return;
-    const dx = event.clientX - drag.x;
-    const dy = event.clientY - drag.y;
-    drag.moved ||= Math.hypot(dx, dy) > 8;
-    const scale = view.w / ground.clientWidth;
-    if (drag.moved) look({ ...drag.from, x: drag.from.x - dx * scale, y: drag.from.y - dy * scale });
-  });
-  ground.addEventListener("pointerup", (event) => {
-    if (drag && !drag.moved) point(round(tapped(event)));
-    drag = null;
-  });
-  ground.addEventListener("pointercancel", () => (drag = null));
-  ground.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    zoom(event.deltaY > 0 ? 1.25 : 0.8, [view.x + view.w / 2, view.y + view.h / 2]);
-  }, { passive: false });
-  ground.addEventListener("keydown", (event) => {
-    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
-    if (event.key === "Enter" && chosen.point) sendPlace();
-    if (event.key === "+" || event.key === "=") zoom(0.6);
-    if (event.key === "-") zoom(1.7);
-    if (!step) return;
-    event.preventDefault();
-    const [x, y] = chosen.point ? flat(chosen.point) : [view.x + view.w / 2, view.y + view.h / 2];
-    point(round([x + (step[0] * view.w) / 60, y + (step[1] * view.w) / 60]));
-  });
-  $("nearer").addEventListener("click", () => zoom(0.6));
-  $("farther").addEventListener("click", () => zoom(1.7));
-  $("village").addEventListener("change", (event) => {
-    const village = villages.find(({ id }) => id === event.target.value);
-    point(village ? middle(village) : null);
-  });
-  $("send-place").addEventListener("click", sendPlace);
-  new ResizeObserver(() => $("map").open && look({ ...view })).observe(ground);
+function pointed(point, village) {
+  $("pointed").textContent = !point ? words.none : village ? fill(words.here, { village: village.name }) : words.outside;
+  $("send-place").disabled = !point;
 }
 
 function openMap(seat) {
   chosen.seat = seat;
   $("map").showModal();
-  look({ ...plane.box });
-  point(null);
+  map.reset();
 }
 
 function sendPlace() {
-  const [lat, lon] = chosen.point.map((value) => Number(value.toFixed(6)));
+  const [lat, lon] = map.point.map((value) => Number(value.toFixed(6)));
   $("map").close();
   post(chosen.seat, "place", { lat, lon, ...replying(chosen.seat) }, { text: "", lat, lon });
 }
 
 function spot(holder, { lat, lon }) {
   holder.hidden = false;
-  const village = villageAt([lat, lon]);
-  const [x, y] = flat([lat, lon]);
-  const size = 3000;
-  const picture = svg("svg", {
-    viewBox: `${x - size / 2} ${y - size * 0.3} ${size} ${size * 0.6}`, role: "img", "aria-label": words.place,
-  });
-  const pin = svg("g", { class: "pin", transform: `translate(${x} ${y}) scale(28)` });
-  pin.append(
-    svg("path", { d: "M0 0C-3-7-8-10-8-16a8 8 0 0 1 16 0c0 6-5 9-8 16z" }),
-    svg("circle", { cx: 0, cy: -16, r: 3 }),
-  );
-  picture.append(...villages.filter(({ polygon }) => polygon.length).map(shape), pin);
+  const village = land.villageAt([lat, lon]);
   const name = document.createElement("p");
   name.textContent = village ? `${words.place}: ${village.name}` : `${lat.toFixed(5)}, ${lon.toFixed(5)}`;
-  holder.append(picture, name);
+  if (land.box) holder.append(land.picture([lat, lon], 3000, words.place));
+  holder.append(name);
 }
 
 // ── Camera: where a computer has one and the page may ask; a phone opens its own ──
@@ -886,20 +713,18 @@ async function ask(path) {
 }
 
 async function start() {
-  const [people, map, past] = await Promise.all([ask("/chat/people"), ask("/chat/map"), ask("/chat/bubbles")]);
-  villages = map.villages;
+  const [people, ground, past] = await Promise.all([ask("/chat/people"), ask("/chat/map"), ask("/chat/bubbles")]);
+  layMap(ground.villages);
   pageSize = past.page;
   const name = people.commune.toLowerCase().startsWith(words.rank) ? people.commune.slice(words.rank.length) : people.commune;
   document.title = $("commune").textContent = fill(words.brand, { commune: name });
-  layPlane();
   people.seats.forEach((person, index) => {
     const seat = makeSeat(person, index);
     seats.set(seat.id, seat);
-    seat.element.querySelector(".where").hidden = !plane.box;
+    seat.element.querySelector(".where").hidden = !land.box;
     $("people").append(seat.element);
     $("tabs").append(seat.tab);
   });
-  drawGround();
   for (const bubble of past.bubbles) seats.get(bubble.seat)?.bubbles.set(bubble.id, bubble);
   last = past.last;
   for (const seat of seats.values()) {
@@ -931,5 +756,5 @@ for (const sheet of document.querySelectorAll("dialog")) {
   sheet.addEventListener("click", (event) => event.target === sheet && sheet.close());
 }
 narrow.addEventListener("change", () => seats.forEach((seat) => visible(seat) && toEnd(seat)));
-wireMap();
+$("send-place").addEventListener("click", sendPlace);
 startUntilItWorks();

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from aiohttp import BodyPartReader, web
 
-from bot import voices
+from bot import pages, voices
 from bot.channels.base import Malformed, Received
 from bot.channels.webchat import KEY, MAX_TEXT, Seat, Webchat, envelope, is_voice
-from bot.core.commune import Commune, Point
+from bot.core.commune import Commune
 from storage.bubbles import Bubble
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -22,11 +22,7 @@ Take = Callable[[Received], Awaitable[None]]
 
 HERE = Path(__file__).parent
 SENTENCES: Mapping[str, str] = tomllib.loads((HERE / "words.toml").read_text(encoding="utf-8"))
-STATIC = {
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "leaf.svg": "image/svg+xml",
-}
+STATIC = pages.FILES | {name: (HERE / name).read_bytes() for name in ("page.css", "page.js")}
 
 MAX_PHOTO = 20 * 1024 * 1024
 ROOM_FOR_FIELDS = 1024 * 1024
@@ -37,19 +33,6 @@ HEARTBEAT_SECONDS = 15.0
 LOOK_SECONDS = 2.0
 MAX_ID = 2**63 - 1
 
-# https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Content-Security-Policy
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-        "media-src 'self' blob:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -98,16 +81,16 @@ class _Page:
         self._channel = channel
         self._take = take
         self._commune = commune
-        self._files = {name: (HERE / name).read_bytes() for name in ("page.html", *STATIC)}
+        self._html = (HERE / "page.html").read_bytes()
 
     async def index(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._files["page.html"], content_type="text/html", charset="utf-8")
+        return web.Response(body=self._html, content_type="text/html", charset="utf-8")
 
     async def static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name not in STATIC:
             raise Refusal(404, "missing")
-        return web.Response(body=self._files[name], content_type=STATIC[name], charset="utf-8")
+        return pages.file_response(name, STATIC[name])
 
     async def people(self, _: web.Request) -> web.Response:
         shown = ("id", "name", "role_line", "kind", "group")
@@ -115,17 +98,7 @@ class _Page:
         return web.json_response({"commune": self._commune.name, "seats": seats})
 
     async def map(self, _: web.Request) -> web.Response:
-        villages = [
-            {
-                "id": unit.id,
-                "name": unit.name,
-                "number": unit.number,
-                "centre": None if unit.centre is None else _pair(unit.centre),
-                "polygon": [_pair(corner) for corner in unit.polygon],
-            }
-            for unit in self._commune.villages
-        ]
-        return web.json_response({"villages": villages})
+        return web.json_response({"villages": pages.villages_of(self._commune)})
 
     async def bubbles(self, request: web.Request) -> web.Response:
         """Without a question the newest of every seat; `after` goes forward, `seat` and `before` go back."""
@@ -142,7 +115,8 @@ class _Page:
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         after = _number(request.headers.get("Last-Event-ID") or request.query.get("after", "0"))
-        response = web.StreamResponse(headers={**HEADERS, "X-Accel-Buffering": "no"})
+        response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
+        pages.careful(response)
         response.content_type = "text/event-stream"
         await response.prepare(request)
         try:
@@ -254,8 +228,7 @@ def _guarded(handler: Handler, any_host: bool) -> Handler:
         except Refusal as refusal:
             response = _refused(refusal)
         if not response.prepared:
-            for name, value in HEADERS.items():
-                response.headers.setdefault(name, value)
+            pages.careful(response)
         return response
 
     return guarded
@@ -358,10 +331,6 @@ def _storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _pair(point: Point) -> tuple[float, float]:
-    return point.lat, point.lon
-
-
 def _dressed(bubble: Bubble) -> dict[str, Any]:
     """A bubble as the page draws it."""
     entries: list[dict[str, Any]] = json.loads(bubble.buttons)
@@ -387,32 +356,12 @@ def _dressed(bubble: Bubble) -> dict[str, Any]:
 
 
 def _played(request: web.Request, data: bytes) -> web.Response:
-    """A recording, or the piece of it that a player asks for: some play nothing from a server that cannot.
-
-    https://developer.mozilla.org/docs/Web/HTTP/Guides/Range_requests
-    """
     ending = voices.kind_of(data)
     if ending is None:
         raise Refusal(404, "missing")
-    headers = {
-        "Content-Disposition": f'attachment; filename="loi.{ending}"',
-        "Cache-Control": "private, max-age=3600",
-        "Accept-Ranges": "bytes",
-    }
-    start, stop = _range(request, len(data))
-    if (start, stop) == (0, len(data)):
-        return web.Response(body=data, content_type=voices.TYPES[ending], headers=headers)
-    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
-    return web.Response(body=data[start:stop], status=206, content_type=voices.TYPES[ending], headers=headers)
-
-
-def _range(request: web.Request, size: int) -> tuple[int, int]:
-    """What is asked for, in bytes; everything when it is asked for in another way."""
-    try:
-        start, stop, _ = request.http_range.indices(size)
-    except ValueError:
-        return 0, size
-    return (start, stop) if start < stop else (0, size)
+    response = pages.played(request, data, ending, "attachment")
+    response.headers["Cache-Control"] = "private, max-age=3600"
+    return response
 
 
 def image_kind(data: bytes) -> str | None:
