@@ -17,9 +17,9 @@ from obstore.exceptions import BaseError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import chatpage
-from bot.channels import maplinks
-from bot.channels.base import Channel, Received
+from bot import chatpage, linkpage
+from bot.channels import maplinks, zalo_oa_read
+from bot.channels.base import Channel, Links, Received
 from bot.channels.telegram import Telegram
 from bot.channels.webchat import Seat, Webchat, seats_for
 from bot.clock import Clock, SystemClock
@@ -37,6 +37,7 @@ from bot.perform import draw_invite
 from bot.photos import Studio
 from bot.reminders import Reminders
 from bot.settings import Settings
+from bot.signed import Signer
 from bot.web import Figures, add_hook, application
 from storage import inbox, migrate, outbox, people, photos
 from storage.database import Database
@@ -155,6 +156,21 @@ def telegram_of(settings: Settings) -> Telegram | None:
     )
 
 
+def signer_of(settings: Settings, clock: Clock) -> Signer | None:
+    """Signs links to our own pages; none without an address that others see and a key."""
+    if settings.public_url is None or settings.secret_key is None:
+        return None
+    return Signer(settings.secret_key.get_secret_value(), clock.ms)
+
+
+def links_of(settings: Settings, clock: Clock) -> Links:
+    """For a channel that needs our pages."""
+    signer = signer_of(settings, clock)
+    if signer is None or settings.public_url is None:
+        raise ConfigError("PUBLIC_URL, SECRET_KEY: links to our own pages need both.")
+    return linkpage.links(signer, settings.public_url)
+
+
 def wants_webchat(settings: Settings) -> bool:
     """On by itself only while no platform is set; never on a host that others can reach, unless told."""
     on = settings.webchat == "on" or (settings.webchat == "auto" and settings.telegram_bot_token is None)
@@ -236,6 +252,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         app = application(partial(figures, db, parts, clock))
         if webchat is not None:
             _mount_page(app, webchat, parts, commune, settings)
+        _mount_links(app, parts, commune, settings, db, files, clock)
         if telegram is not None and settings.telegram_webhook_url is not None:
             add_hook(app, "/telegram", telegram, parts.inbox)
         # Undone in the opposite order: the door closes, the loops finish what is in the air, channels last.
@@ -263,6 +280,34 @@ def _mount_page(
         await parts.inbox.take("webchat", received)
 
     chatpage.add_routes(app, channel=webchat, take=take, commune=commune, any_host=settings.webchat_any_host)
+
+
+# Whose people are sent to our map, and how each platform would have told of the place.
+PLACED: dict[str, linkpage.Placed] = {zalo_oa_read.NAME: zalo_oa_read.location}
+
+
+def _mount_links(
+    app: web.Application,
+    parts: Parts,
+    commune: Commune,
+    settings: Settings,
+    db: Database,
+    files: Files,
+    clock: Clock,
+) -> None:
+    signer = signer_of(settings, clock)
+    if signer is None:
+        return
+    linkpage.add_routes(
+        app,
+        signer=signer,
+        inbox=parts.inbox,
+        db=db,
+        files=files,
+        commune=commune,
+        placed={name: how for name, how in PLACED.items() if name in parts.deliveries},
+        clock=clock,
+    )
 
 
 async def _store_polled(box: Inbox, received: list[Received], malformed: list[bytes]) -> None:

@@ -30,6 +30,7 @@ ZALO_NEEDS = {
     "zalo_oa_app_secret": "without it no token can be renewed",
     "zalo_oa_secret_key": "without it anybody could post",
     "secret_key": "tokens are kept encrypted",
+    "public_url": "Zalo asks for no location, so a link of ours leads to the map",
 }
 
 

@@ -92,6 +92,12 @@ async def known(conn: AsyncConnection, event: str) -> bool:
     return (await conn.execute(query)).first() is not None
 
 
+async def raw_of(conn: AsyncConnection, channel: str, event: str) -> str | None:
+    """What was stored under that id, whatever became of it; None when nothing was."""
+    query = sa.select(inbox.c.raw).where(inbox.c.channel == channel, inbox.c.event == event)
+    return (await conn.execute(query)).scalar_one_or_none()
+
+
 async def one(conn: AsyncConnection, row: Stored) -> Stored | None:
     """That event, if it still waits; its chat is locked against other processes first."""
     if conn.dialect.name != "sqlite":

@@ -169,6 +169,25 @@ def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, values: dict[str, str],
     assert str(caught.value).endswith(".")
 
 
+ZALO = {
+    "ZALO_OA_APP_ID": "360846524940903967",
+    "ZALO_OA_APP_SECRET": "hush",
+    "ZALO_OA_SECRET_KEY": "hush",
+    "SECRET_KEY": "h" * 32,
+    "PUBLIC_URL": "https://bot.example",
+}
+
+
+@pytest.mark.parametrize("missing", sorted(ZALO.keys() - {"ZALO_OA_APP_ID"}))
+def test_an_official_account_needs_all_of_it(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    for name, value in ZALO.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().zalo_oa_app_id == ZALO["ZALO_OA_APP_ID"]
+    monkeypatch.delenv(missing)
+    with pytest.raises(ConfigError, match=rf"ZALO_OA_APP_ID needs {missing}: \w+"):
+        load_settings()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1:8443", "localhost", "[::1]:80"])
 def test_a_webhook_on_this_machine_may_be_plain(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
     monkeypatch.setenv("TELEGRAM_WEBHOOK_URL", f"http://{host}/t")

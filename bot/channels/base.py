@@ -1,6 +1,6 @@
 """The one shape of a channel: payload in, events out; message in, outcome out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -116,6 +116,14 @@ class Abilities:
     rooms_act: bool = True
     introduces: bool = False
     window: Window | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Our own pages, for one chat or one stored file; they are signed and do not last."""
+
+    place: Callable[[Address], str]
+    voice: Callable[[str], str]
 
 
 class Malformed(ValueError):

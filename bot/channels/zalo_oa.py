@@ -22,6 +22,7 @@ from bot.channels.base import (
     FileTrouble,
     Flood,
     Headers,
+    Links,
     Outcome,
     Pace,
     Parsed,
@@ -97,14 +98,6 @@ class Labels:
     choices: Words
     map_button: str
     listen: Words
-
-
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Our own pages, for one chat or one stored file; they are signed and do not last."""
-
-    place: Callable[[Address], str]
-    voice: Callable[[str], str]
 
 
 class ZaloOa:
