@@ -21,6 +21,7 @@ from bot.config import ConfigError
 from bot.core.commune import Commune
 from bot.core.invite import LIFE_MS, ROLES, digest
 from bot.perform import draw_invite
+from bot.platforms import telegram_of
 from bot.settings import Settings
 from bot.unitsfile import UnitsFileError, replace_units
 from storage import inbox, migrate, outbox, people
@@ -99,7 +100,7 @@ def invite(
 
 async def _bot_name(settings: Settings) -> str | None:
     """For the link; an invite without it is as good."""
-    telegram = program.telegram_of(settings)
+    telegram = telegram_of(settings)
     if telegram is None:
         return None
     try:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from bot.channels.vault import Vault
 from bot.channels.zalo_http import ApiError, Ok, OpenApi
 from bot.channels.zalo_login import Asked, WrongAddress, code_in, consent_link, draw
 from bot.channels.zalo_oauth import REFUSED, UNREACHABLE, NoToken
@@ -18,6 +17,7 @@ from bot.channels.zalo_tokens import Standing, Tokens
 from bot.cli_base import fail, say, settings_or_exit, with_database
 from bot.clock import SystemClock
 from bot.core.when import local
+from bot.platforms import zalo_tokens_of
 from bot.settings import Settings
 from storage.database import Database
 
@@ -87,19 +87,10 @@ def status() -> None:
 
 def tokens_of(settings: Settings, db: Database) -> Tokens:
     """The credentials as the settings say; they have been looked over already."""
-    app_id, secret, key = settings.zalo_oa_app_id, settings.zalo_oa_app_secret, settings.secret_key
-    if app_id is None or secret is None or key is None:
+    tokens = zalo_tokens_of(settings, db, SystemClock())
+    if tokens is None:
         raise AssertionError("settings see to it")
-    first = settings.zalo_oa_refresh_token
-    return Tokens(
-        db,
-        Vault(key.get_secret_value()),
-        app_id=app_id,
-        app_secret=secret.get_secret_value(),
-        oauth_url=settings.zalo_oauth_url,
-        clock=SystemClock(),
-        first=None if first is None else first.get_secret_value(),
-    )
+    return tokens
 
 
 def _zalo_settings() -> Settings:

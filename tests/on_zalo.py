@@ -10,11 +10,11 @@ from bench.standin_zalo import App, Fault, OfficialAccount, Sent, Served, Servin
 from bench.standin_zalo.shapes import Json
 from bench.standin_zalo.webhook import Origin
 from bot.channels import zalo_oa_read
-from bot.channels.base import Channel, Pace, Received
+from bot.channels.base import Channel, Links, Pace, Received
 from bot.channels.media import Media
 from bot.channels.vault import Vault
 from bot.channels.zalo_http import OpenApi
-from bot.channels.zalo_oa import Labels, Links, ZaloOa
+from bot.channels.zalo_oa import Labels, ZaloOa
 from bot.channels.zalo_oa_read import PREFIX
 from bot.channels.zalo_tokens import Tokens
 from bot.core.events import (
@@ -89,7 +89,7 @@ class OnZalo:
                 "Mở bản đồ",
                 lambda **told: self._messages.render("channel/listen", told).text,
             ),
-            links=Links(lambda _: PLACE_LINK, lambda stored: f"{VOICE_LINK}{stored}"),
+            links=Links(lambda _: PLACE_LINK, lambda stored: f"{VOICE_LINK}{stored}", str),
             clock=world.clock.ms,
             daily=DAILY,
         )

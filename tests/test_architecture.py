@@ -19,6 +19,7 @@ FLOORS: dict[str, float] = {
     "bot.cli": 5,
     "bot.cli_base": 5,
     "bot.cli_zalo": 5,
+    "bot.platforms": 4.5,
     "bot.chatpage": 4,
     "bot.linkpage": 4,
     "bot.office": 4,

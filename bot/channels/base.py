@@ -124,6 +124,7 @@ class Links:
 
     place: Callable[[Address], str]
     voice: Callable[[str], str]
+    photo: Callable[[str], str]
 
 
 class Malformed(ValueError):
