@@ -5,10 +5,12 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count, islice
 from pathlib import Path
 
 import aiohttp
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.channels.zalo_oa_read import NAME
@@ -96,7 +98,11 @@ async def _promise(db: Database, ids: Sequence[str]) -> None:
     now = int(time.time() * 1000)
     common = {"lane": Lane.REMINDER, "channel": NAME, "message": "duty/digest", "text": NEWS}
     rows = [common | {"chat": each, "key": f"news/{each}", "made_at": now, "due_at": now} for each in ids]
-    await db.write(lambda conn: outbox.promise(conn, rows))
+    while True:
+        # SQLite does not queue who waits: a busy bot may be ahead for longer than our patience.
+        with suppress(OperationalError):
+            await db.write(lambda conn: outbox.promise(conn, rows))
+            return
 
 
 def main() -> None:

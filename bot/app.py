@@ -34,7 +34,7 @@ from bot.inbox import Inbox
 from bot.messages import Messages
 from bot.perform import draw_invite
 from bot.photos import Studio
-from bot.platforms import platforms_of, signer_of, wants_webchat
+from bot.platforms import Platform, platforms_of, signer_of, wants_webchat
 from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.web import Figures, add_hook, application
@@ -160,7 +160,7 @@ async def recover(db: Database, clock: Clock) -> None:
         await db.write(lambda conn: photos.release(conn, clock.ms()))
 
 
-async def figures(db: Database, parts: Parts, clock: Clock) -> Figures:
+async def figures(db: Database, parts: Parts, clock: Clock, outside: Iterable[Platform] = ()) -> Figures:
     """One look at everything; raises when the database cannot be written."""
     await db.write(inbox.prove_writable)
     async with db.read() as conn:
@@ -174,7 +174,11 @@ async def figures(db: Database, parts: Parts, clock: Clock) -> Figures:
         for lane, count, seconds in lanes
         if lane in ("alert", "answer") and seconds > STUCK_S
     ]
-    problems += [f"{name}: credentials refused" for name, d in parts.deliveries.items() if d.unauthorized]
+    refusals = ((name, delivery.unauthorized) for name, delivery in parts.deliveries.items())
+    problems += [f"{name}: credentials refused ({code})" for name, code in refusals if code]
+    for platform in outside:
+        if platform.trouble is not None and (trouble := await platform.trouble()):
+            problems.append(f"{platform.channel.name}: token not renewed ({trouble})")
     return Figures(
         lanes,
         parts.inbox.received,
@@ -207,7 +211,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         channels: list[Channel] = [platform.channel for platform in outside]
         channels += [webchat] if webchat is not None else []
         parts = build(db, commune, channels, files=files, studio=studio, follow=maplinks.follow, clock=clock)
-        app = application(partial(figures, db, parts, clock))
+        app = application(partial(figures, db, parts, clock, outside))
         if webchat is not None:
             _mount_page(app, webchat, parts, commune, settings)
         _mount_links(app, parts, commune, settings, db, files, clock)

@@ -27,11 +27,14 @@ Store = Callable[[list[Received], list[bytes]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """`path` is where it posts to us; `poll` asks for news where it cannot."""
+    """`path` is where it posts to us; `poll` asks for news where it cannot; `trouble` says why its token
+    could not be renewed, though the one at hand may still work.
+    """
 
     channel: Telegram | ZaloOa | ZaloBot
     path: str | None = None
     poll: Callable[[Store], Coroutine[Any, Any, None]] | None = None
+    trouble: Callable[[], Awaitable[str]] | None = None
 
 
 def platforms_of(settings: Settings, db: Database, clock: Clock) -> list[Platform]:
@@ -43,7 +46,7 @@ def platforms_of(settings: Settings, db: Database, clock: Clock) -> list[Platfor
         found.append(Platform(telegram, "/telegram") if hooked else Platform(telegram, poll=telegram.poll))
     zalo = zalo_oa_of(settings, db, clock)
     if zalo is not None:
-        found.append(Platform(zalo, "/zalo/oa"))
+        found.append(Platform(zalo, "/zalo/oa", trouble=zalo.trouble))
     bot = zalo_bot_of(settings, clock)
     if bot is not None:
         hooked = settings.public_url is not None
@@ -84,13 +87,13 @@ def links_of(settings: Settings, clock: Clock) -> Links:
     return linkpage.links(signer, settings.public_url)
 
 
-def _any_set(settings: Settings) -> bool:
+def any_set(settings: Settings) -> bool:
     return any((settings.telegram_bot_token, settings.zalo_oa_app_id, settings.zalo_bot_token))
 
 
 def wants_webchat(settings: Settings) -> bool:
     """On by itself only while no platform is set; never on a host that others can reach, unless told."""
-    on = settings.webchat == "on" or (settings.webchat == "auto" and not _any_set(settings))
+    on = settings.webchat == "on" or (settings.webchat == "auto" and not any_set(settings))
     if on and settings.http_host not in LOOPBACK and not settings.webchat_any_host:
         raise ConfigError("HTTP_HOST: the local chat knows no log-in: 127.0.0.1, or WEBCHAT_ANY_HOST=true.")
     return on

@@ -148,7 +148,7 @@ def test_a_token_that_zalo_does_not_take(operator: Operator, door: Door) -> None
 def test_nothing_to_log_in_to(operator: Operator) -> None:
     assert "ZALO_OA_APP_ID" in operator.is_refused("login", ZALO_OA_APP_ID="")
     assert "ZALO_OA_APP_ID" in operator.is_refused("status", ZALO_OA_APP_ID="")
-    assert "--callback" in operator.is_refused("login", PUBLIC_URL="")
+    assert "PUBLIC_URL" in operator.is_refused("login", PUBLIC_URL="")
 
 
 def test_the_status_of_an_account_in_order(operator: Operator, door: Door) -> None:

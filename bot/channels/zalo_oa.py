@@ -315,6 +315,10 @@ class ZaloOa:
 
     # --- start and stop
 
+    async def trouble(self) -> str:
+        """Why the token could not be renewed; empty when nothing is wrong with it."""
+        return await self._api.trouble()
+
     async def start(self) -> None:
         self._greeting = asyncio.create_task(self._greet())
 
