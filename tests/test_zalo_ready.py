@@ -42,7 +42,9 @@ def settings_for(folder: Path, door: Door) -> Settings:
 
 async def until(look: Callable[[], Awaitable[list[str]]], wanted: list[str]) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while await look() != wanted:
+        while True:
+            if await look() == wanted:
+                return
             await asyncio.sleep(0.02)
 
 
