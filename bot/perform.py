@@ -265,8 +265,9 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await people.dismiss(conn, person, unit, batch.now)
         case Burn(invite):
             await people.burn_invite(conn, invite, batch.now)
-        case Bind(unit):
-            await people.bind(conn, here.channel, here.chat, unit, one.person, batch.now)
+        case Bind(unit, room):
+            bound = room or here
+            await people.bind(conn, bound.channel, bound.chat, unit, one.person, batch.now)
         case Unbind():
             await people.unbind(conn, here.key)
         case Relocate(chat):
