@@ -34,10 +34,11 @@ from bot.channels.base import (
 from bot.channels.choices import Words, written
 from bot.channels.media import Media
 from bot.channels.zalo_http import ApiError, Ok, OpenApi, Upload
+from bot.channels.zalo_oa_groups import GroupList
 from bot.channels.zalo_oa_read import NAME, PREFIX
 from bot.channels.zalo_oauth import NoToken
 from bot.channels.zalo_wire import MaybeSent, NotSent
-from bot.core.events import Address, FileRef
+from bot.core.events import Address, Entered, FileRef, Left
 from bot.core.message import Message
 from bot.core.window import Way, Window
 from storage import uploads
@@ -136,6 +137,7 @@ class ZaloOa:
             window=Window(FREE_MS, HARD_MS, daily, ready),
         )
         self.names: dict[str, str] = {}
+        self._groups = GroupList(api, db, clock)
         self._buttons = True
         self._failed_once: set[int] = set()
         self._greeting: asyncio.Task[None] | None = None
@@ -153,7 +155,10 @@ class ZaloOa:
         return zalo_oa_read.receive_all(body)
 
     def parse(self, raw: str) -> Parsed | None:
-        return zalo_oa_read.parse(raw, self.names)
+        parsed = zalo_oa_read.parse(raw, self.names)
+        if parsed is not None and parsed.address.group and isinstance(parsed.event, Entered | Left):
+            self._groups.changed()
+        return parsed
 
     def answer(self, raw: str) -> None:
         """Nothing is said in a webhook's answer."""
@@ -321,6 +326,7 @@ class ZaloOa:
 
     async def start(self) -> None:
         self._greeting = asyncio.create_task(self._greet())
+        self._groups.start()
 
     async def _greet(self) -> None:
         """What the account is: who looks for why nothing goes out finds it in the log."""
@@ -342,5 +348,6 @@ class ZaloOa:
             self._greeting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._greeting
+        await self._groups.stop()
         await self._api.stop()
         await self._media.stop()
