@@ -38,12 +38,13 @@ from bot.platforms import Platform, platforms_of, signer_of, wants_webchat
 from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.web import Figures, add_hook, application
-from storage import inbox, migrate, outbox, people, photos
+from storage import inbox, migrate, outbox, people, photos, uploads
 from storage.database import Database
 from storage.files import Files
 
 log = structlog.get_logger()
 
+PICTURES = Path(__file__).parent.parent / "templates" / "pictures"
 # Alerts and answers that wait longer than this mean that something is stuck.
 STUCK_S = 120.0
 STOP_S = 5.0
@@ -153,6 +154,35 @@ async def seat_people(db: Database, seats: Iterable[Seat], clock: Clock) -> None
     await db.write(work)
 
 
+async def hang_pictures(db: Database, files: Files, channels: Iterable[Channel]) -> None:
+    """What channels show beside people's photos is in the store, as this version has it.
+
+    Without it the bot does all the rest: a store that is away stops no start.
+    """
+    for channel in channels:
+        name, key = channel.abilities.place_picture, channel.abilities.place_picture_key
+        if name is None or key is None:
+            continue
+        data = await asyncio.to_thread((PICTURES / name).read_bytes)
+        try:
+            if await _in_store(files, key) == data:
+                continue
+            await files.put(key, data)
+        except (OSError, BaseError) as error:
+            kind = type(error).__name__
+            log.error("a picture is not in the store", action="no_picture", channel=channel.name, kind=kind)
+            continue
+        # The platform's copy is the old one.
+        await db.write(partial(uploads.forget, channel=channel.name, stored=key))
+
+
+async def _in_store(files: Files, key: str) -> bytes | None:
+    try:
+        return await files.get(key)
+    except FileNotFoundError:
+        return None
+
+
 async def recover(db: Database, clock: Clock) -> None:
     """Nobody else runs on this SQLite file: what was being sent or fetched when we died is due again."""
     if db.sqlite:
@@ -210,6 +240,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             await seat_people(db, seats, clock)
         channels: list[Channel] = [platform.channel for platform in outside]
         channels += [webchat] if webchat is not None else []
+        await hang_pictures(db, files, channels)
         parts = build(db, commune, channels, files=files, studio=studio, follow=maplinks.follow, clock=clock)
         app = application(partial(figures, db, parts, clock, outside))
         if webchat is not None:

@@ -75,6 +75,8 @@ KINDS: Mapping[str, str] = {
     "office/overdue": "reminder",
 }
 NOTE_LONGEST = 100
+# Plus, then "place", then "send": Zalo lets nobody ask for a place by a button.
+PLACE_PICTURE = "vi-tri.jpg"
 
 # What Zalo answers, and what becomes of the message. zalo.md 8.
 CLOSED = frozenset({-213, -218, -227, -230, -232, -234, -305, -311})
@@ -135,6 +137,7 @@ class ZaloOa:
             numbered=True,
             rooms_act=False,
             window=Window(FREE_MS, HARD_MS, daily, ready),
+            place_picture=PLACE_PICTURE,
         )
         self.names: dict[str, str] = {}
         self._groups = GroupList(api, db, clock)
