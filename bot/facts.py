@@ -29,6 +29,7 @@ from bot.core.facts import (
     Refusal,
     Role,
     Spot,
+    Unreached,
 )
 from bot.core.places import metres, valid
 from bot.core.report import Report
@@ -171,6 +172,8 @@ async def _one(
         moment = int(now.timestamp() * 1000)
         rows_ = await reports.counts(conn, moment, moment - 7 * DAY_MS)
         values["counts"] = tuple(Count(*row) for row in rows_)
+    if need.unreached is not None:
+        values["unreached"] = await _unreached(conn, *need.unreached)
     if need.unheard:
         rows = await reports.unheard(conn, UNHEARD_SHOWN)
         values["unheard"] = await _as_reports(conn, rows)
@@ -331,6 +334,16 @@ async def _members(
         )
         for row in rows
     )
+
+
+async def _unreached(conn: AsyncConnection, since: int, before: int) -> Unreached | None:
+    """What is about an official is not the office's to know: of it nothing is told."""
+    found = await outbox.unreachable(conn, since, before)
+    if not found:
+        return None
+    theirs = await outbox.unreachable_reports(conn, since, before, without=LEAD)
+    units = await outbox.unreachable_units(conn, since, before)
+    return Unreached(tuple(found), tuple(theirs), tuple(units))
 
 
 async def _groups(conn: AsyncConnection, channels: Mapping[str, Abilities]) -> tuple[Group, ...]:

@@ -7,11 +7,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import insert
-from storage.tables import OutboxState, outbox
+from storage.tables import OutboxState, accounts, members, outbox, reports
 
 Row = sa.Row[Any]
 # Clocks of several machines differ by less.
 FUTURE_MS = 60_000
+# After all that ever was promised.
+LATER = 2**62
 # Written into the statement: a bound value would keep the database from using the partial index.
 DUE: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.DUE))
 SENDING: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.SENDING))
@@ -239,14 +241,55 @@ async def problems(conn: AsyncConnection, channel: str) -> list[str]:
     return list((await conn.execute(query.distinct())).scalars())
 
 
-async def unreachable(conn: AsyncConnection, since: int) -> list[tuple[str, int]]:
-    """(channel, how many people) who could not be told something since then, their window being closed."""
+def _unreached(since: int, before: int) -> sa.ColumnElement[bool]:
+    closed = outbox.c.state == sa.literal_column(str(OutboxState.UNREACHABLE))
+    return sa.and_(closed, outbox.c.made_at >= since, outbox.c.made_at < before)
+
+
+async def unreachable(conn: AsyncConnection, since: int, before: int = LATER) -> list[tuple[str, int]]:
+    """(channel, how many people) who could not be told something in that time, their window being closed."""
     query = (
         sa.select(outbox.c.channel, sa.func.count(sa.distinct(outbox.c.chat)))
-        .where(outbox.c.state == sa.literal_column(str(OutboxState.UNREACHABLE)), outbox.c.made_at >= since)
+        .where(_unreached(since, before))
         .group_by(outbox.c.channel)
+        .order_by(outbox.c.channel)
     )
     return [(row[0], row[1]) for row in await conn.execute(query)]
+
+
+async def unreachable_reports(
+    conn: AsyncConnection, since: int, before: int, without: str
+) -> list[tuple[str, bool]]:
+    """The reports of these people, as (code, whether a number was left); none that lie with that desk."""
+    theirs = sa.and_(
+        reports.c.id == outbox.c.report,
+        reports.c.channel == outbox.c.channel,
+        reports.c.chat == outbox.c.chat,
+    )
+    query = (
+        sa.select(reports.c.id, reports.c.code, reports.c.callback)
+        .select_from(outbox.join(reports, theirs))
+        .where(_unreached(since, before), reports.c.desk != without)
+        .distinct()
+        .order_by(reports.c.id)
+    )
+    return [(row.code, bool(row.callback)) for row in await conn.execute(query)]
+
+
+async def unreachable_units(conn: AsyncConnection, since: int, before: int) -> list[str]:
+    """The units that have members among these people."""
+    query = (
+        sa.select(members.c.unit)
+        .select_from(
+            outbox.join(
+                accounts, sa.and_(accounts.c.channel == outbox.c.channel, accounts.c.chat == outbox.c.chat)
+            ).join(members, members.c.person == accounts.c.person)
+        )
+        .where(_unreached(since, before), members.c.removed_at.is_(None))
+        .distinct()
+        .order_by(members.c.unit)
+    )
+    return list((await conn.execute(query)).scalars())
 
 
 async def count_unknown(conn: AsyncConnection) -> int:

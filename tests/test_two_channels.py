@@ -213,6 +213,67 @@ async def test_a_platform_that_refuses_us_is_told_to_the_office_once_on_another(
     assert len(village.zalo.texts("tam")) == 1
 
 
+async def filed(village: Village, who: str, *, callback: str = "", **values: Any) -> str:
+    """One report of somebody on Zalo, dealt with and done."""
+    before = len(await codes(village))
+    for text in ("rac do o cong cho thon 3", "khong", *([callback] if callback else []), "gui"):
+        await village.tell(village.zalo, who, text)
+    found = await codes(village)
+    assert len(found) == before + 1, village.zalo.texts(who)[-1]
+    done = {"status": "confirmed", "closed_at": village.clock.ms(), "due_at": None} | values
+    query = sa.update(reports).where(reports.c.code == found[-1]).values(**done)
+    await village.db.write(lambda conn: conn.execute(query))
+    return found[-1]
+
+
+async def codes(village: Village) -> list[str]:
+    async with village.db.read() as conn:
+        return list((await conn.execute(sa.select(reports.c.code).order_by(reports.c.id))).scalars())
+
+
+async def morning(village: Village) -> list[str]:
+    """What the office hears at seven on the next day."""
+    before = len(village.telegram.texts("hanh"))
+    here = village.clock.now() + timedelta(hours=7)
+    seven = here.replace(hour=7, minute=0) + (DAY if here.hour >= 7 else timedelta())
+    village.clock.move(seven - here + timedelta(seconds=1))
+    await village.parts.reminders.look()
+    await village.settle()
+    return [text for text in village.telegram.texts("hanh")[before:] if text.startswith("☎")]
+
+
+async def test_the_office_hears_in_the_morning_whom_it_could_not_tell(village: Village) -> None:
+    await member(village, "telegram", "hanh", "ubnd", "office")
+    await member(village, "telegram", "sau", "phong-kinh-te", "staff")
+    await member(village, "zalo", "tu", "thon-05", "monitor")
+    first = await filed(village, "tam")
+    second = await filed(village, "an", callback="0912345678")
+    secret = await filed(village, "binh", desk="lead")
+    # Nobody could not be told: nothing is said of it.
+    assert await morning(village) == []
+    village.clock.move(8 * DAY)
+    untold = [("tam", "một", 1), ("tam", "hai", 1), ("an", "ba", 2), ("binh", "bốn", 3), ("tu", "năm", 1)]
+    for who, text, report in untold:
+        await village.promise("zalo", who, text, report=report)
+        assert await village.states(text) == [OutboxState.UNREACHABLE]
+    (told,) = await morning(village)
+    assert "4 người lâu không nhắn" in told
+    # Whoever left a number can be called at once; what is about an official is nobody's but its desk's.
+    assert f"{second} (có số máy), {first}" in told
+    assert secret not in told
+    assert "Thôn 5" in told
+    assert "0912345678" not in told
+    assert village.telegram.texts("sau") == []
+    # Told once, and not again on the next day.
+    await village.parts.reminders.look()
+    await village.settle()
+    assert len([text for text in village.telegram.texts("hanh") if text.startswith("☎")]) == 1
+    assert await morning(village) == []
+    # By the code the number is one press away.
+    await village.tell(village.telegram, "hanh", second)
+    assert second in village.telegram.texts("hanh")[-1]
+
+
 async def member(village: Village, channel: str, account: str, unit: str, role: str) -> None:
     now = village.clock.ms()
 

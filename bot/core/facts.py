@@ -21,7 +21,8 @@ class Needs:
     sender filed lately · `held`: the reports whose alerts a flooded chat waits for · `open_at`: what is open
     at a unit, `open_fields` and of these fields anywhere, filed `open_before` · `counts`: all units'
     figures · `members_of`: who belongs to these units, `my_members`: to those that the sender heads,
-    `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of.
+    `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of ·
+    `unreached`: who could not be told something, promised from the one moment (ms) to the other.
     """
 
     code: str | None = None
@@ -47,6 +48,7 @@ class Needs:
     my_members: bool = False
     member: int | None = None
     groups: bool = False
+    unreached: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,19 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreached:
+    """Who could not be told something, as they had not written for too long.
+
+    How many `people` on each channel; their reports, each with whether a number was left; the `units` that
+    have members among them.
+    """
+
+    people: tuple[tuple[str, int], ...]
+    reports: tuple[tuple[str, bool], ...] = ()
+    units: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Invite:
     hash: str
     unit: str
@@ -224,6 +239,7 @@ class Facts:
     shift_until: int | None = None
     groups: tuple[Group, ...] = ()
     acts: bool = True
+    unreached: Unreached | None = None
 
     @property
     def now_ms(self) -> int:

@@ -86,16 +86,37 @@ def _say(talk: Talk, ear: Address, message: str, report: Report, moment: str) ->
 
 def morning(talk: Talk, event: MorningDue) -> Decision:
     briefed = _briefing(talk, event) if _is_briefing(event) else []
+    return talk.stay(*briefed, *_digest(talk, event), *_unreached(talk, event))
+
+
+def _digest(talk: Talk, event: MorningDue) -> list[Say]:
     reports = talk.facts.open_at
     if not reports:
-        return talk.stay(*briefed)
+        return []
     data = {
         "desk": unit_words(talk.commune, event.unit),
         "reports": [_line(talk, report) for report in reports[:LISTED_MAX]],
         "count": talk.facts.open_count,
         "waiting": next((r.code for r in reports if r.status in WAITING and r.desk == event.unit), ""),
     }
-    return talk.stay(*briefed, *_each(talk, event, "duty/digest", data))
+    return _each(talk, event, "duty/digest", data)
+
+
+def _unreached(talk: Talk, event: MorningDue) -> list[Say]:
+    """Whom the office may have to call, as they could not be written to; it alone may call."""
+    found = talk.facts.unreached
+    if found is None:
+        return []
+    # Those who left a number first: they can be called at once.
+    reports = sorted(found.reports, key=lambda report: not report[1])
+    units = [unit_words(talk.commune, unit) for unit in found.units if unit in talk.commune.units]
+    data = {
+        "channels": [{"channel": channel, "people": people} for channel, people in found.people],
+        "reports": [{"code": code, "phone": phone} for code, phone in reports[:LISTED_MAX]],
+        "more": max(0, len(reports) - LISTED_MAX),
+        "units": units[:UNITS_MAX],
+    }
+    return _each(talk, event, "office/unreached", data)
 
 
 def _is_briefing(event: MorningDue) -> bool:

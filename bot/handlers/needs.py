@@ -32,6 +32,7 @@ from bot.core.unitwords import MEMBERS
 from bot.handlers import hand_on, members, rooms
 from bot.handlers.talk import World
 
+DAY_MS = 24 * 3600 * 1000
 ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_on.VERBS)
 
 
@@ -66,10 +67,13 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
         case MorningDue(unit, day):
             digest = datetime.combine(date.fromisoformat(day), world.commune.rules.digest_at, when.ZONE)
             fields = frozenset(f.id for f in world.commune.fields.values() if unit in f.digest)
+            seven = when.ms(digest)
+            since_yesterday = (seven - DAY_MS, seven) if unit == world.commune.office else None
             return Needs(
                 open_at=unit,
                 open_fields=fields,
-                open_before=when.ms(digest),
+                open_before=seven,
+                unreached=since_yesterday,
                 counts=unit == LEAD,
                 units=frozenset({unit}),
             )
