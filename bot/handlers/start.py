@@ -21,7 +21,8 @@ def help_(talk: Talk) -> Decision:
     member, manager = bool(talk.facts.me.roles), members.is_office(talk) or bool(members.headed(talk))
     open_ = talk.session.draft is not None
     phones = dict(talk.commune.phones)
-    told = talk.answer("resident/help", member=member, manager=manager, phones=phones, open=open_)
+    roles = {"member": member, "manager": manager, "office": members.is_office(talk)}
+    told = talk.answer("resident/help", **roles, phones=phones, open=open_)
     return talk.stay(told)
 
 
