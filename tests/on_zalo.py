@@ -10,11 +10,11 @@ from bench.standin_zalo import App, Fault, OfficialAccount, Sent, Served, Servin
 from bench.standin_zalo.shapes import Json
 from bench.standin_zalo.webhook import Origin
 from bot.channels import zalo_oa_read
-from bot.channels.base import Channel, Pace, Received
+from bot.channels.base import Channel, Links, Pace, Received
 from bot.channels.media import Media
 from bot.channels.vault import Vault
 from bot.channels.zalo_http import OpenApi
-from bot.channels.zalo_oa import Labels, Links, ZaloOa
+from bot.channels.zalo_oa import Labels, ZaloOa
 from bot.channels.zalo_oa_read import PREFIX
 from bot.channels.zalo_tokens import Tokens
 from bot.core.events import (
@@ -95,7 +95,7 @@ class OnZalo:
         )
         # How fast the bot may speak is tested elsewhere; the story's clock stands still while it does.
         self._channel.pace = Pace(1e6, 1e6, 10**6, 1e6)
-        self._channel.names.update(self._names)
+        self._channel.people.names.update(self._names)
         return self._channel
 
     async def stop(self) -> None:
