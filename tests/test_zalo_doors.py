@@ -1,4 +1,4 @@
-"""What Zalo posts to us: stored before it is answered, forged by nobody, once; and the files it names."""
+"""What Zalo posts to us: stored before it is answered, forged by nobody, kept once."""
 
 import asyncio
 import json
@@ -13,20 +13,18 @@ import pytest_asyncio
 import sqlalchemy as sa
 from aiohttp import web
 
-from bench.standin_zalo import OfficialAccount, Served, webhook, webhook_bot, webhook_more
+from bench.standin_zalo import OfficialAccount, webhook, webhook_bot, webhook_more
 from bench.standin_zalo.shapes import Json
 from bench.standin_zalo.webhook import Origin
 from bench.standin_zalo.webhook_bot import Chat
-from bot.channels import media
-from bot.channels.base import FileTrouble
-from bot.channels.media import Media, allowed
+from bot.channels.base import Received
+from bot.channels.media import Media
 from bot.channels.zalo_bot import ZaloBot
-from bot.core.events import FileRef
 from bot.inbox import Inbox
 from bot.web import BODY_MAX, Figures, Hook, add_hook, application
 from storage.database import Database
 from storage.tables import InboxState, inbox
-from tests.zalo_stage import LAN, MINH, NOW, OaStage, labels, opened
+from tests.zalo_stage import LAN, NOW, OaStage, labels, opened
 
 AT = int(NOW.timestamp() * 1000)
 OURS, SECRET = OfficialAccount.secret, "secret-of-the-bot"
@@ -104,15 +102,13 @@ async def test_what_is_told_is_stored_before_it_is_answered(door: Door) -> None:
 
 
 async def test_a_database_that_is_away_is_an_honest_not_now(oa: OaStage) -> None:
-    await oa.db.close()
-
-    class Away(Database):
-        async def write(self, work: Any) -> Any:
+    class Away(Inbox):
+        async def take(self, channel: str, received: Received) -> None:
             raise OSError("no disk")
 
-    box = Inbox(Away(f"sqlite+aiosqlite:///{'x'}"), oa.clock, lambda: None)
-    async with standing(oa.channel, box, oa.db) as door:
+    async with standing(oa.channel, Away(oa.db, oa.clock, lambda: None), oa.db) as door:
         assert await door.told(webhook.user_text(origin(), "Rác")) == 503
+        assert await door.rows() == []
 
 
 async def test_what_comes_again_is_stored_once(door: Door) -> None:
@@ -249,217 +245,3 @@ async def test_the_bots_secret(bot_door: Door, secret: str) -> None:
     assert await bot_door.post(body, webhook_bot.secret_headers(secret)) == (403, "")
     assert await bot_door.post(body) == (403, "")
     assert await bot_door.rows() == []
-
-
-# --- names
-
-
-async def asked(oa: OaStage, *users: str) -> None:
-    for user in users:
-        oa.channel.arrivals(webhook.raw(webhook.follow(origin(user=user))))
-    await oa.channel.people.settle()
-
-
-async def test_who_arrives_is_asked_about_once(oa: OaStage) -> None:
-    oa.zalo.users[LAN].name = "Chị Lan"
-    body = webhook.raw(webhook.user_text(origin(), "M5T8-QXD7"))
-    (received,) = oa.channel.arrivals(body)
-    early = oa.channel.parse(received.raw)
-    await oa.channel.people.settle()
-    late = oa.channel.parse(received.raw)
-    assert early is not None
-    assert late is not None
-    assert (early.name, late.name) == ("", "Chị Lan")
-    for _ in range(5):
-        await asked(oa, LAN)
-    assert oa.calls("/user/detail") == 1
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [{"error": -224}, {"error": -213}, {"reset": "after"}, {"body": "<html>"}, {"status": 500, "body": ""}],
-)
-async def test_a_name_that_is_not_told_stops_nobody(oa: OaStage, fault: dict[str, Any]) -> None:
-    oa.fault(path="/user/detail", **fault)
-    await asked(oa, LAN)
-    assert not oa.channel.people.names.get(LAN)
-    calls = oa.calls("/user/detail")
-    await asked(oa, LAN)
-    # A refusal is an answer; a broken line is asked again with the next message.
-    assert oa.calls("/user/detail") == calls + ("error" not in fault)
-
-
-@pytest.mark.parametrize(
-    "data", [None, [], {"display_name": 7}, {}, {"display_name": "Lan", "is_sensitive": True}]
-)
-async def test_a_name_that_is_none(oa: OaStage, data: object) -> None:
-    oa.fault(path="/user/detail", body={"error": 0, "data": data})
-    await asked(oa, LAN)
-    assert oa.channel.people.names == {LAN: ""}
-
-
-async def test_without_a_token_nobody_is_asked_about(oa: OaStage) -> None:
-    oa.zalo.tokens.refresh["refresh-1"].used = True
-    await asked(oa, LAN)
-    assert oa.channel.people.names == {}
-
-
-async def test_many_newcomers_are_asked_about_four_at_a_time(oa: OaStage) -> None:
-    crowd = [str(8_200_000_000_000_000_000 + n) for n in range(300)]
-    most = now = 0
-    api = oa.channel.people._api
-    plain = api.call
-
-    async def call(*given: Any, **more: Any) -> Any:
-        nonlocal most, now
-        now += 1
-        most = max(most, now)
-        try:
-            return await plain(*given, **more)
-        finally:
-            now -= 1
-
-    api.call = call  # type: ignore[method-assign]
-    oa.zalo.meet(*crowd)
-    await asked(oa, *crowd)
-    assert most == 4
-    assert len(oa.channel.people.names) == 200
-    await asked(oa, *crowd)
-    assert len(oa.channel.people.names) == 300
-
-
-async def test_only_so_many_names_are_kept_and_who_goes_is_forgotten(oa: OaStage) -> None:
-    names = oa.channel.people.names
-    names.update({str(n): "x" for n in range(5000)})
-    await asked(oa, "0", LAN)
-    assert len(names) == 5000
-    assert "0" in names
-    assert "1" not in names
-    assert names[LAN] == "Zalo User"
-    for event in (webhook.withdraw, webhook.unfollow):
-        await asked(oa, LAN)
-        assert LAN in names
-        oa.channel.arrivals(webhook.raw(event(origin())))
-        await oa.channel.people.settle()
-        assert LAN not in names
-
-
-async def test_rooms_and_what_cannot_be_read_ask_nothing(oa: OaStage) -> None:
-    oa.channel.arrivals(webhook.raw(webhook_more.group_said(origin(), "777", "text", "nhận")))
-    oa.channel.arrivals(webhook.raw(webhook_more.oa_sent(origin(user=MINH), "text", "Chào", "admin-1")))
-    oa.channel.arrivals(webhook.raw(webhook.user_location(origin(), "x", "y")))
-    await oa.channel.people.settle()
-    assert oa.calls("/user/detail") == 0
-
-
-# --- files
-
-HOSTS = ("zdn.vn", "zadn.vn", "zaloapp.com")
-FETCHED = (
-    "http://f6.photo.talk.zdn.vn/a.jpg",
-    "https://zdn.vn/a.jpg",
-    "https://F1.ZDN.VN/a.jpg",
-    "http://f1.zdn.vn:80/a.jpg",
-    "https://f1.zdn.vn:443/a.jpg",
-    "https://s120-ava-talk.zadn.vn/1.jpg?x=1",
-)
-REFUSED = (
-    "http://127.0.0.1",
-    "http://127.0.0.1:8080/a.jpg",
-    "http://localhost/a.jpg",
-    "http://[::1]/a.jpg",
-    "http://2130706433/a.jpg",
-    "http://0x7f000001/a.jpg",
-    "http://0177.0.0.1/a.jpg",
-    "http://169.254.169.254/latest/meta-data",
-    "http://zdn.vn.evil.example/a.jpg",
-    "http://evil.example/zdn.vn",
-    "http://evil.example/?.zdn.vn",
-    "http://evil.example#.zdn.vn",
-    "http://evilzdn.vn/a.jpg",
-    "http://zdn.vn@evil.example/a.jpg",
-    "http://me@f1.zdn.vn/a.jpg",
-    "http://me:word@f1.zdn.vn/a.jpg",
-    "http://:word@f1.zdn.vn/a.jpg",
-    "http://@f1.zdn.vn/a.jpg",
-    "http://evil.example\\@f1.zdn.vn/a.jpg",
-    "http://evil.example%2f.zdn.vn/a.jpg",
-    "http://evil.example%00.zdn.vn/a.jpg",
-    "http://evil.example\\.zdn.vn/a.jpg",
-    "http://f1.zdn.vn:22/a.jpg",
-    "http://f1.zdn.vn:8080/a.jpg",
-    "http://f1.zdn.vn:99999/a.jpg",
-    "http://f1.zdn.vn:x/a.jpg",
-    "http://f1.zdn.vn./a.jpg",
-    "http://.zdn.vn/a.jpg",
-    "http://ｅvil.zdn.vn/a.jpg",
-    "ftp://f1.zdn.vn/a.jpg",
-    "file:///etc/passwd",
-    "//f1.zdn.vn/a.jpg",
-    "f1.zdn.vn/a.jpg",
-    "javascript:alert(1)",
-    "http://[f1.zdn.vn/a.jpg",
-    "",
-)
-
-
-@pytest.mark.parametrize("url", FETCHED)
-def test_zalos_own_hosts_may_be_asked(url: str) -> None:
-    assert allowed(url, HOSTS)
-
-
-@pytest.mark.parametrize("url", REFUSED)
-async def test_nobody_else_is_asked(oa: OaStage, url: str) -> None:
-    assert not allowed(url, HOSTS)
-    with pytest.raises(FileTrouble) as trouble:
-        await oa.another(media=Media(HOSTS)).download(FileRef(url), 1000)
-    assert trouble.value.final
-
-
-async def test_a_file(oa: OaStage) -> None:
-    url = f"{oa.url}{oa.zalo.files.put('/a.jpg', b'picture')}"
-    assert await oa.channel.download(FileRef(url), 7) == b"picture"
-    assert await oa.channel.download(FileRef(url, 7), 7) == b"picture"
-
-
-BAD: dict[str, tuple[Served, str, bool]] = {
-    "too big": (Served(b"x" * 101), "too_big", True),
-    "endless": (Served(b"x" * 100, times=50, claims=-1), "too_big", True),
-    "claims too much": (Served(b"x", claims=5000), "too_big", True),
-    "claims more than comes": (Served(b"x", claims=50), "missing", False),
-    "gone": (Served(b"x", status=404), "missing", True),
-    "forbidden": (Served(b"x", status=403), "missing", True),
-    "partly": (Served(b"x", status=206), "missing", True),
-    "broken": (Served(b"x", status=500), "missing", False),
-    "too many": (Served(b"x", status=429), "missing", False),
-    "elsewhere": (Served(location="/b.jpg"), "missing", True),
-    "inside": (Served(location="http://127.0.0.1:1/", status=307), "missing", True),
-    "drips": (Served(b"x" * 90, chunk=1, drip=0.05, claims=-1), "missing", False),
-    "silent": (Served(b"x", delay=5), "missing", False),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-async def test_a_bad_file(oa: OaStage, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(media, "SECONDS", 0.2)
-    served, problem, final = BAD[name]
-    oa.zalo.files.put("/b.jpg", b"should not be read")
-    url = f"{oa.url}{oa.zalo.files.put('/a.jpg', served)}"
-    with pytest.raises(FileTrouble) as trouble:
-        await oa.channel.download(FileRef(url), 100)
-    assert (trouble.value.problem, trouble.value.final) == (problem, final)
-    assert [path for _, path in oa.zalo.files.fetched] == ["/a.jpg"]
-
-
-async def test_what_says_it_is_too_big_is_not_asked_for(oa: OaStage) -> None:
-    with pytest.raises(FileTrouble, match="too_big"):
-        await oa.channel.download(FileRef(f"{oa.url}/a.jpg", 101), 100)
-    assert oa.zalo.files.fetched == []
-
-
-async def test_nobody_there_may_come_back(oa: OaStage) -> None:
-    fetcher = Media({"127.0.0.1:1"})
-    with pytest.raises(FileTrouble) as trouble:
-        await fetcher.fetch("http://127.0.0.1:1/a.jpg", 100)
-    assert not trouble.value.final
-    await fetcher.stop()
