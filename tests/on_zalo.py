@@ -47,7 +47,7 @@ class OnZalo:
     lacks: ClassVar[Mapping[str, str]] = {
         "edited": "a sent message cannot be changed",
         "long words": "apps refuse a text of more than a few thousand characters",
-        "rooms": "a room is read-only, and its members are told one by one as well: tests/test_zalo_oa.py",
+        "rooms": "a room is read-only, and its members are told one by one as well: tests/test_zalo_rooms.py",
         "window": "who has not written for a week cannot be written to: tests/test_two_channels.py",
     }
 
