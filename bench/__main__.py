@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import alert, big, due, durable, idle, kill, photo, report, understand
+from bench import alert, big, due, durable, idle, kill, photo, report, understand, zalo
 from bench.result import Row
 
 Bench = Callable[..., Awaitable[list[Row]]]
@@ -24,6 +24,7 @@ BENCHES: dict[str, Bench] = {
     "idle": idle.run,
     "durable": durable.run,
     "kill": kill.run,
+    "zalo": zalo.run,
 }
 VERDICTS = {True: "[green]yes[/green]", False: "[red]NO[/red]", None: ""}
 

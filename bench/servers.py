@@ -61,8 +61,8 @@ def rss(pid: int) -> float:
 
 
 @asynccontextmanager
-async def standing_in(*arguments: str) -> AsyncIterator[StandIn]:
-    standin = StandIn(*arguments)
+async def standing_in(*arguments: str, module: str = "bench.standin_telegram") -> AsyncIterator[StandIn]:
+    standin = StandIn(*arguments, module=module)
     await standin.start()
     try:
         yield standin

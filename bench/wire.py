@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bench.scene import PATH, SECRET, SECRET_HEADER, Json
 
@@ -28,12 +28,12 @@ class Caller(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(ConnectionError("closed"))
 
-    async def post(self, body: bytes) -> int:
-        """The answer's status."""
+    async def post(self, body: bytes, head: bytes | None = None) -> int:
+        """The answer's status. `head` as `head_of` makes it; Telegram's when there is none."""
         if self._transport.is_closing():
             raise ConnectionError("closed")
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(_HEAD % len(body) + body)
+        self._transport.write((head or _HEAD) % len(body) + body)
         return await self._answer
 
     def data_received(self, data: bytes) -> None:
@@ -50,10 +50,13 @@ class Caller(asyncio.Protocol):
         self._transport.abort()
 
 
-_HEAD = (
-    f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-    f"{SECRET_HEADER}: {SECRET}\r\nContent-Length: %d\r\n\r\n"
-).encode()
+def head_of(path: str, headers: Mapping[str, str]) -> bytes:
+    """What stands before a body, with a gap for its length."""
+    told = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{told}Content-Length: %d\r\n\r\n".encode()
+
+
+_HEAD = head_of(PATH, {"Content-Type": "application/json", SECRET_HEADER: SECRET})
 
 
 def _length(head: bytes | bytearray) -> int:

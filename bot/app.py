@@ -19,8 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import chatpage, linkpage
 from bot.channels import maplinks, zalo_oa_read
-from bot.channels.base import Channel, Links, Received
-from bot.channels.telegram import Telegram
+from bot.channels.base import Channel, Received
 from bot.channels.webchat import Seat, Webchat, seats_for
 from bot.clock import Clock, SystemClock
 from bot.config import ConfigError, load_commune
@@ -35,17 +34,17 @@ from bot.inbox import Inbox
 from bot.messages import Messages
 from bot.perform import draw_invite
 from bot.photos import Studio
+from bot.platforms import Platform, platforms_of, signer_of, wants_webchat
 from bot.reminders import Reminders
 from bot.settings import Settings
-from bot.signed import Signer
 from bot.web import Figures, add_hook, application
-from storage import inbox, migrate, outbox, people, photos
+from storage import inbox, migrate, outbox, people, photos, uploads
 from storage.database import Database
 from storage.files import Files
 
 log = structlog.get_logger()
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+PICTURES = Path(__file__).parent.parent / "templates" / "pictures"
 # Alerts and answers that wait longer than this mean that something is stuck.
 STUCK_S = 120.0
 STOP_S = 5.0
@@ -138,47 +137,6 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
 
 
-def telegram_of(settings: Settings) -> Telegram | None:
-    if settings.telegram_bot_token is None:
-        return None
-    secret, proxy = settings.telegram_webhook_secret, settings.telegram_proxy
-    return Telegram(
-        token=settings.telegram_bot_token.get_secret_value(),
-        api_url=settings.telegram_api_url,
-        proxy=proxy.get_secret_value() if proxy is not None else None,
-        webhook_url=settings.telegram_webhook_url,
-        webhook_secret=secret.get_secret_value() if secret is not None else "",
-        overall=settings.telegram_rate,
-        chat=settings.telegram_chat_rate,
-        burst=settings.telegram_chat_burst,
-        group_minute=settings.telegram_group_rate,
-        place_label=Messages().render("channel/place_button", {}).text,
-    )
-
-
-def signer_of(settings: Settings, clock: Clock) -> Signer | None:
-    """Signs links to our own pages; none without an address that others see and a key."""
-    if settings.public_url is None or settings.secret_key is None:
-        return None
-    return Signer(settings.secret_key.get_secret_value(), clock.ms)
-
-
-def links_of(settings: Settings, clock: Clock) -> Links:
-    """For a channel that needs our pages."""
-    signer = signer_of(settings, clock)
-    if signer is None or settings.public_url is None:
-        raise ConfigError("PUBLIC_URL, SECRET_KEY: links to our own pages need both.")
-    return linkpage.links(signer, settings.public_url)
-
-
-def wants_webchat(settings: Settings) -> bool:
-    """On by itself only while no platform is set; never on a host that others can reach, unless told."""
-    on = settings.webchat == "on" or (settings.webchat == "auto" and settings.telegram_bot_token is None)
-    if on and settings.http_host not in LOOPBACK and not settings.webchat_any_host:
-        raise ConfigError("HTTP_HOST: the local chat knows no log-in: 127.0.0.1, or WEBCHAT_ANY_HOST=true.")
-    return on
-
-
 async def seat_people(db: Database, seats: Iterable[Seat], clock: Clock) -> None:
     """The people of the local chat are members, and its room is bound, from the first start on."""
     now = clock.ms()
@@ -196,6 +154,35 @@ async def seat_people(db: Database, seats: Iterable[Seat], clock: Clock) -> None
     await db.write(work)
 
 
+async def hang_pictures(db: Database, files: Files, channels: Iterable[Channel]) -> None:
+    """What channels show beside people's photos is in the store, as this version has it.
+
+    Without it the bot does all the rest: a store that is away stops no start.
+    """
+    for channel in channels:
+        name, key = channel.abilities.place_picture, channel.abilities.place_picture_key
+        if name is None or key is None:
+            continue
+        data = await asyncio.to_thread((PICTURES / name).read_bytes)
+        try:
+            if await _in_store(files, key) == data:
+                continue
+            await files.put(key, data)
+        except (OSError, BaseError) as error:
+            kind = type(error).__name__
+            log.error("a picture is not in the store", action="no_picture", channel=channel.name, kind=kind)
+            continue
+        # The platform's copy is the old one.
+        await db.write(partial(uploads.forget, channel=channel.name, stored=key))
+
+
+async def _in_store(files: Files, key: str) -> bytes | None:
+    try:
+        return await files.get(key)
+    except FileNotFoundError:
+        return None
+
+
 async def recover(db: Database, clock: Clock) -> None:
     """Nobody else runs on this SQLite file: what was being sent or fetched when we died is due again."""
     if db.sqlite:
@@ -203,7 +190,7 @@ async def recover(db: Database, clock: Clock) -> None:
         await db.write(lambda conn: photos.release(conn, clock.ms()))
 
 
-async def figures(db: Database, parts: Parts, clock: Clock) -> Figures:
+async def figures(db: Database, parts: Parts, clock: Clock, outside: Iterable[Platform] = ()) -> Figures:
     """One look at everything; raises when the database cannot be written."""
     await db.write(inbox.prove_writable)
     async with db.read() as conn:
@@ -217,7 +204,11 @@ async def figures(db: Database, parts: Parts, clock: Clock) -> Figures:
         for lane, count, seconds in lanes
         if lane in ("alert", "answer") and seconds > STUCK_S
     ]
-    problems += [f"{name}: credentials refused" for name, d in parts.deliveries.items() if d.unauthorized]
+    refusals = ((name, delivery.unauthorized) for name, delivery in parts.deliveries.items())
+    problems += [f"{name}: credentials refused ({code})" for name, code in refusals if code]
+    for platform in outside:
+        if platform.trouble is not None and (trouble := await platform.trouble()):
+            problems.append(f"{platform.channel.name}: token not renewed ({trouble})")
     return Figures(
         lanes,
         parts.inbox.received,
@@ -234,7 +225,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     """The whole program from its settings, for as long as the block lasts; yields the port it listens on."""
     clock = clock or SystemClock()
     commune, db, studio = commune_of(settings), open_database(settings), Studio()
-    telegram, webchat = telegram_of(settings), None
+    outside, webchat = platforms_of(settings, db, clock), None
     async with contextlib.AsyncExitStack() as stack:
         if db.sqlite:
             stack.enter_context(only_one(settings.data_dir))
@@ -247,14 +238,17 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             seats = seats_for(commune)
             webchat = Webchat(db, files, seats, clock.ms)
             await seat_people(db, seats, clock)
-        channels: list[Channel] = [c for c in (telegram, webchat) if c is not None]
+        channels: list[Channel] = [platform.channel for platform in outside]
+        channels += [webchat] if webchat is not None else []
+        await hang_pictures(db, files, channels)
         parts = build(db, commune, channels, files=files, studio=studio, follow=maplinks.follow, clock=clock)
-        app = application(partial(figures, db, parts, clock))
+        app = application(partial(figures, db, parts, clock, outside))
         if webchat is not None:
             _mount_page(app, webchat, parts, commune, settings)
         _mount_links(app, parts, commune, settings, db, files, clock)
-        if telegram is not None and settings.telegram_webhook_url is not None:
-            add_hook(app, "/telegram", telegram, parts.inbox)
+        for platform in outside:
+            if platform.path is not None:
+                add_hook(app, platform.path, platform.channel, parts.inbox)
         # Undone in the opposite order: the door closes, the loops finish what is in the air, channels last.
         for channel in channels:
             stack.push_async_callback(channel.stop)
@@ -262,9 +256,13 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         port = await _listen(stack, app, settings)
         for channel in channels:
             await channel.start()
-        if telegram is not None and settings.telegram_webhook_url is None:
-            polling = asyncio.create_task(telegram.poll(partial(_store_polled, parts.inbox)))
-            stack.push_async_callback(_stop, [polling])
+        asking = [
+            asyncio.create_task(platform.poll(partial(_store_polled, parts.inbox, platform.channel.name)))
+            for platform in outside
+            if platform.poll is not None
+        ]
+        if asking:
+            stack.push_async_callback(_stop, asking)
         # What lives as long as the program need not be looked at by the collector: it helps the tail.
         gc.collect()
         gc.freeze()
@@ -310,9 +308,9 @@ def _mount_links(
     )
 
 
-async def _store_polled(box: Inbox, received: list[Received], malformed: list[bytes]) -> None:
-    taken = [box.take("telegram", one) for one in received]
-    aside = [box.set_aside_body("telegram", body, "malformed") for body in malformed]
+async def _store_polled(box: Inbox, name: str, received: list[Received], malformed: list[bytes]) -> None:
+    taken = [box.take(name, one) for one in received]
+    aside = [box.set_aside_body(name, body, "malformed") for body in malformed]
     await asyncio.gather(*taken, *aside)
 
 

@@ -7,35 +7,28 @@ import os
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 import typer
 from rich.table import Table
 
 from bot import app as program
-from bot import cli_zalo
-from bot.cli_base import fail, out, say, settings_or_exit, with_database
+from bot import cli_doctor, cli_zalo
+from bot.cli_base import commune_or_exit, fail, out, say, settings_or_exit, with_database
 from bot.clock import SystemClock
 from bot.config import ConfigError
-from bot.core.commune import Commune
 from bot.core.invite import LIFE_MS, ROLES, digest
 from bot.perform import draw_invite
+from bot.platforms import telegram_of
 from bot.settings import Settings
 from bot.unitsfile import UnitsFileError, replace_units
-from storage import inbox, migrate, outbox, people
+from storage import migrate, people
 from storage.database import Database
 
 app = typer.Typer(no_args_is_help=False, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cli_zalo.app, name="zalo")
 PATIENCE_S = 5.0
-
-
-def _commune(settings: Settings) -> Commune:
-    try:
-        return program.commune_of(settings)
-    except ConfigError as error:
-        raise fail("wrong_settings", problem=str(error)) from None
 
 
 def configure_logging(level: str) -> None:
@@ -82,7 +75,7 @@ def invite(
 ) -> None:
     """Make an invite; the code is the last line."""
     settings = settings_or_exit()
-    commune = _commune(settings)
+    commune = commune_or_exit(settings)
     if unit not in commune.units:
         raise fail("unknown_unit", unit=unit)
     if role not in ROLES:
@@ -99,7 +92,7 @@ def invite(
 
 async def _bot_name(settings: Settings) -> str | None:
     """For the link; an invite without it is as good."""
-    telegram = program.telegram_of(settings)
+    telegram = telegram_of(settings)
     if telegram is None:
         return None
     try:
@@ -149,31 +142,7 @@ def import_(units: Annotated[Path, typer.Argument(help="units.csv")]) -> None:
     say("imported", file=units.name)
 
 
-@app.command()
-def doctor() -> None:
-    """Say what is missing or wrong; exit 1 when something must be done before real use."""
-    settings = settings_or_exit()
-    commune = _commune(settings)
-
-    telegram = settings.telegram_bot_token is not None
-
-    async def work(db: Database) -> dict[str, Any]:
-        async with db.read() as conn:
-            ears = [(unit, channel) for unit, channel, _ in await people.rooms_of(conn, list(commune.units))]
-            ears += [(ear.unit, ear.channel) for ear in await people.ears_of(conn, list(commune.units))]
-            # The seats of the training page are nobody once a platform is set.
-            heard = {unit for unit, channel in ears if not telegram or channel != "webchat"}
-            return {
-                "deaf": [u.name for u in commune.units.values() if u.id not in heard],
-                "quarantined": await inbox.count_quarantined(conn),
-                "waiting": sum(count for _, count, _ in await outbox.depth(conn)),
-            }
-
-    found = with_database(settings, work)
-    stand_ins = [unit.name for unit in commune.units.values() if unit.stand_in]
-    say("doctor", stand_ins=stand_ins, telegram=telegram, **found)
-    if stand_ins or found["deaf"]:
-        raise typer.Exit(1)
+app.command()(cli_doctor.doctor)
 
 
 @app.command()

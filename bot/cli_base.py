@@ -1,14 +1,17 @@
 """What every command needs: words on the terminal, the settings, the database beside a running bot."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 import typer
 from rich.console import Console
 
 from bot import app as program
 from bot.config import ConfigError
+from bot.core.commune import Commune
 from bot.messages import Messages
 from bot.settings import Settings, load_settings
 from storage import migrate
@@ -32,6 +35,18 @@ def settings_or_exit() -> Settings:
         return load_settings()
     except ConfigError as error:
         raise fail("wrong_settings", problem=str(error)) from None
+
+
+def commune_or_exit(settings: Settings) -> Commune:
+    try:
+        return program.commune_of(settings)
+    except ConfigError as error:
+        raise fail("wrong_settings", problem=str(error)) from None
+
+
+def quiet() -> None:
+    """What goes wrong is said in words; log lines are for the program that runs."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[Any]]) -> Any:

@@ -1,29 +1,27 @@
 """python -m bot zalo [login|status]: the Official Account's leave to speak, given and looked at."""
 
 import getpass
-import logging
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import structlog
 import typer
 
-from bot.channels.vault import Vault
 from bot.channels.zalo_http import ApiError, Ok, OpenApi
 from bot.channels.zalo_login import Asked, WrongAddress, code_in, consent_link, draw
 from bot.channels.zalo_oauth import REFUSED, UNREACHABLE, NoToken
 from bot.channels.zalo_tokens import Standing, Tokens
-from bot.cli_base import fail, say, settings_or_exit, with_database
+from bot.cli_base import fail, quiet, say, settings_or_exit, with_database
 from bot.clock import SystemClock
 from bot.core.when import local
+from bot.platforms import zalo_tokens_of
 from bot.settings import Settings
 from storage.database import Database
 
 app = typer.Typer(help="The Zalo Official Account.", no_args_is_help=True)
-# zalo.md 6.6: oa_type, as a number or as a word, whatever the version.
-GOVERNMENT = ("4", "government")
+# zalo.md 6.6: the name differs between the documentation and what was seen.
+CLOUD = ("linked_zca", "linked_ZCA")
 NO_VERIFIER = "none"
 
 
@@ -34,6 +32,15 @@ class Account:
     standing: Standing | None
     seen: dict[str, Any] | None
     problem: str
+
+    @property
+    def verified(self) -> bool:
+        return (self.seen or {}).get("is_verified") is True
+
+    @property
+    def cloud(self) -> bool:
+        """Whether a Zalo Cloud Account pays for templates."""
+        return any((self.seen or {}).get(name) for name in CLOUD)
 
 
 @app.command()
@@ -66,10 +73,17 @@ def status() -> None:
     settings = _zalo_settings()
 
     async def work(db: Database) -> Account:
-        return await _account(settings, tokens_of(settings, db))
+        return await account_of(settings, tokens_of(settings, db))
 
     account: Account = with_database(settings, work)
-    standing, seen = account.standing, account.seen or {}
+    say_status(account)
+    if account.problem:
+        raise typer.Exit(1)
+
+
+def say_status(account: Account) -> None:
+    """The tokens, never in clear, and what Zalo says of the account."""
+    standing, seen, told = account.standing, account.seen or {}, _told(account.problem)
     say(
         "zalo_status",
         made=standing and standing.made_at and f"{local(standing.made_at):%H:%M %d/%m/%Y}",
@@ -77,35 +91,32 @@ def status() -> None:
         seen=account.seen is not None,
         name=str(seen.get("name") or ""),
         package=str(seen.get("package_name") or ""),
-        verified=seen.get("is_verified") is True,
-        government=str(seen.get("oa_type")).lower() in GOVERNMENT,
-        **_told(account.problem),
+        until=str(seen.get("package_valid_through_date") or ""),
+        verified=account.verified,
+        kind=str(seen.get("oa_type")).lower(),
+        cloud=account.cloud,
+        problem=told["problem"],
     )
-    if account.problem:
-        raise typer.Exit(1)
+    if told["problem"] == REFUSED:
+        say_refusal(told["code"])
+
+
+def say_refusal(code: str) -> None:
+    """What a code of Zalo's means, and what to do."""
+    say("zalo_refused", code=code)
 
 
 def tokens_of(settings: Settings, db: Database) -> Tokens:
     """The credentials as the settings say; they have been looked over already."""
-    app_id, secret, key = settings.zalo_oa_app_id, settings.zalo_oa_app_secret, settings.secret_key
-    if app_id is None or secret is None or key is None:
+    tokens = zalo_tokens_of(settings, db, SystemClock())
+    if tokens is None:
         raise AssertionError("settings see to it")
-    first = settings.zalo_oa_refresh_token
-    return Tokens(
-        db,
-        Vault(key.get_secret_value()),
-        app_id=app_id,
-        app_secret=secret.get_secret_value(),
-        oauth_url=settings.zalo_oauth_url,
-        clock=SystemClock(),
-        first=None if first is None else first.get_secret_value(),
-    )
+    return tokens
 
 
 def _zalo_settings() -> Settings:
     settings = settings_or_exit()
-    # What goes wrong is said in words below; log lines are for the program that runs.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    quiet()
     if settings.zalo_oa_app_id is None:
         raise fail("zalo_not_set")
     return settings
@@ -143,7 +154,8 @@ def _log_in(settings: Settings, step: Callable[[Tokens], Awaitable[None]]) -> No
         raise fail("zalo_login_failed", **_told(problem))
 
 
-async def _account(settings: Settings, tokens: Tokens) -> Account:
+async def account_of(settings: Settings, tokens: Tokens) -> Account:
+    """Asks Zalo; whatever goes wrong is the account's problem."""
     api = OpenApi(settings.zalo_oa_api_url, tokens)
     seen, problem = None, ""
     try:

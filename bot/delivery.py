@@ -49,6 +49,8 @@ IDLE_LOOK_S = 5.0
 TIDY_S = 300.0
 # What rings within a few milliseconds shares one look at the database.
 GATHER_S = 0.004
+# Refused without a code.
+UNTOLD = "?"
 
 
 @dataclass(slots=True)
@@ -140,7 +142,8 @@ class _State:
     marks: list[dict[str, Any]] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     ways: dict[int, Way] = field(default_factory=dict)
-    unauthorized: bool = False
+    # What the platform said when it last refused us; empty while it does not.
+    refused_us: str = ""
     tidy_at: float = 0.0
 
 
@@ -167,8 +170,9 @@ class Delivery:
         self.sent = 0
 
     @property
-    def unauthorized(self) -> bool:
-        return self._state.unauthorized
+    def unauthorized(self) -> str:
+        """The code with which the platform refuses us; empty while it takes what we send."""
+        return self._state.refused_us
 
     def wake(self) -> None:
         self._bell.set()
@@ -338,7 +342,7 @@ class Delivery:
         state = self._state
         match outcome:
             case Sent(message):
-                state.unauthorized = False
+                state.refused_us = ""
                 self.sent += 1
                 self._mark(row, OutboxState.SENT, sent=self._clock.ms(), platform=message)
             case Flood(seconds):
@@ -407,7 +411,7 @@ class Delivery:
     async def _cut_off(self, problem: str) -> None:
         """The first refusal of us becomes an event: the office hears of it on another channel."""
         log.error("platform refuses us", action="unauthorized", channel=self._channel.name, code=problem)
-        first, self._state.unauthorized = not self._state.unauthorized, True
+        first, self._state.refused_us = not self._state.refused_us, problem or UNTOLD
         if not first:
             return
         event = CutOff(self._channel.name, problem)

@@ -18,6 +18,7 @@ from bot.core.facts import (
     Desk,
     Facts,
     Filed,
+    Group,
     Invite,
     Me,
     Member,
@@ -31,7 +32,7 @@ from bot.core.facts import (
 )
 from bot.core.places import metres, valid
 from bot.core.report import Report
-from storage import outbox, pairings, people, photos, reports
+from storage import groups, outbox, pairings, people, photos, reports
 from storage.tables import PhotoState
 
 OPEN_SHOWN = 6
@@ -66,6 +67,8 @@ async def gather(
     found = [await _one(conn, incoming, need, who, rooms, office, channels, now) for incoming, need in asked]
     for values, (incoming, _) in zip(found, asked, strict=True):
         values["introduce"] = _is_first(incoming, who) and channels[incoming.address.channel].introduces
+        if incoming.address.channel in channels:
+            values["acts"] = channels[incoming.address.channel].rooms_act
     units = {unit for values in found for unit in values["units"]}
     desks = await _desks(conn, units, channels, int(now.timestamp() * 1000)) if units else {}
     return [Facts(now=now, desks={u: desks[u] for u in values.pop("units")}, **values) for values in found]
@@ -173,6 +176,8 @@ async def _one(
         values["unheard"] = await _as_reports(conn, rows)
     if need.members_of or need.my_members or need.member is not None:
         values["members"] = await _members(conn, need, me, channels)
+    if need.groups:
+        values["groups"] = await _groups(conn, channels)
     if need.invite is not None:
         values["invite"] = await _invite(conn, need.invite, incoming)
         found = await pairings.find(conn, need.invite)
@@ -325,6 +330,14 @@ async def _members(
             tuple(chat for chat in chats.get(row.person, ()) if chat[0] in channels),
         )
         for row in rows
+    )
+
+
+async def _groups(conn: AsyncConnection, channels: Mapping[str, Abilities]) -> tuple[Group, ...]:
+    return tuple(
+        Group(Address(one.channel, one.chat, group=True), one.name, one.unit, channels[one.channel].rooms_act)
+        for one in await groups.known(conn)
+        if one.channel in channels
     )
 
 

@@ -265,8 +265,9 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await people.dismiss(conn, person, unit, batch.now)
         case Burn(invite):
             await people.burn_invite(conn, invite, batch.now)
-        case Bind(unit):
-            await people.bind(conn, here.channel, here.chat, unit, one.person, batch.now)
+        case Bind(unit, room):
+            bound = room or here
+            await people.bind(conn, bound.channel, bound.chat, unit, one.person, batch.now)
         case Unbind():
             await people.unbind(conn, here.key)
         case Relocate(chat):
@@ -371,7 +372,17 @@ def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
         "due_at": batch.now + say.wait_ms,
         "silent": say.silent,
     }
-    batch.promises += _parts(row, batch.abilities.get(say.to.channel, USUAL))
+    able = batch.abilities.get(say.to.channel, USUAL)
+    if spoken.message.place_wanted and able.place_picture_key is not None and not say.to.group:
+        batch.promises.append(_how_to_place(row, able.place_picture_key, batch.now))
+    batch.promises += _parts(row, able)
+
+
+def _how_to_place(row: dict[str, Any], picture: str, now: int) -> dict[str, Any]:
+    """Before a message that wants a place, a picture of how one is sent: to each chat once a day."""
+    key = f"place_picture/{row['channel']}:{row['chat']}/{when.local(now).date()}"
+    bare = {"text": "", "buttons": "[]", "wants_place": False, "question": False, "photo": picture}
+    return row | bare | {"key": key}
 
 
 def _parts(row: dict[str, Any], able: Abilities) -> list[dict[str, Any]]:

@@ -11,6 +11,11 @@ from storage import counters, people
 from storage.outbox import Row
 
 
+def billed_counter(channel: str, now: int) -> str:
+    """Counts what the channel has cost on that day."""
+    return f"billed/{channel}/{when.local(now).date().isoformat()}"
+
+
 async def ways_of(
     conn: AsyncConnection, channel: Channel, rows: Sequence[Row], now: int
 ) -> Mapping[int, Way]:
@@ -19,7 +24,7 @@ async def ways_of(
     if window is None or not rows:
         return {}
     wrote = await people.wrote_in(conn, channel.name, {row.chat for row in rows if not row.grouped})
-    day = f"billed/{channel.name}/{when.local(now).date().isoformat()}"
+    day = billed_counter(channel.name, now)
     before = billed = await counters.drawn(conn, day)
     ways: dict[int, Way] = {}
     for row in rows:

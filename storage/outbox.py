@@ -233,6 +233,14 @@ async def depth(conn: AsyncConnection) -> list[tuple[int, int, int]]:
     return [(row[0], row[1], row[2]) for row in await conn.execute(query)]
 
 
+async def problems(conn: AsyncConnection, channel: str) -> list[str]:
+    """Why what is due there has not gone out, each reason once."""
+    query = sa.select(outbox.c.problem).where(
+        outbox.c.channel == channel, outbox.c.state == DUE, outbox.c.problem.is_not(None)
+    )
+    return list((await conn.execute(query.distinct())).scalars())
+
+
 async def unreachable(conn: AsyncConnection, since: int) -> list[tuple[str, int]]:
     """(channel, how many people) who could not be told something since then, their window being closed."""
     query = (

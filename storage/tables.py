@@ -94,6 +94,8 @@ people = sa.Table(
     sa.Column("consent_version", Text),
     sa.Column("consent_at", Moment),
     sa.Column("paired", sa.Boolean, nullable=False, server_default=sa.false(), comment="on two platforms"),
+    sa.Column("reminded", Text, comment="the village whose clean-up days they hear of; empty: any"),
+    sa.Column("reminded_at", Moment),
 )
 
 accounts = sa.Table(
@@ -131,6 +133,14 @@ rooms = sa.Table(
     sa.Column("unit", Text, nullable=False, index=True),
     sa.Column("bound_by", Text, nullable=False),
     sa.Column("bound_at", Moment, nullable=False),
+)
+
+sa.Index(
+    "ix_people_reminded",
+    people.c.reminded,
+    people.c.id,
+    sqlite_where=people.c.reminded.is_not(None),
+    postgresql_where=people.c.reminded.is_not(None),
 )
 
 invites = sa.Table(
@@ -344,6 +354,14 @@ outbox = sa.Table(
     sa.Column("sent_at", Moment),
     sa.Column("platform_id", Text),
     sa.Column("problem", Text),
+    sa.Column("broadcast", Id, comment="the broadcast that it is part of"),
+)
+sa.Index(
+    "ix_outbox_broadcast",
+    outbox.c.broadcast,
+    outbox.c.state,
+    sqlite_where=outbox.c.broadcast.is_not(None),
+    postgresql_where=outbox.c.broadcast.is_not(None),
 )
 sa.Index(
     "ix_outbox_due",
@@ -440,6 +458,96 @@ pairings = sa.Table(
     sa.Column("hash", Text, primary_key=True, comment="the code itself is not kept"),
     sa.Column("person", Text, sa.ForeignKey("people.id"), nullable=False),
     sa.Column("ends_at", Moment, nullable=False),
+)
+
+campaigns = sa.Table(
+    "campaigns",
+    metadata,
+    sa.Column("id", Text, primary_key=True, comment="feast and year, e.g. tet-2027"),
+    sa.Column("feast", Text, nullable=False),
+    sa.Column("year", sa.Integer, nullable=False),
+    sa.Column("fixed", Text, nullable=False, comment="the date that names it, ISO"),
+    sa.Column("day", Text, nullable=False, comment="when people work, ISO"),
+    sa.Column("hour", Text, nullable=False, comment="HH:MM"),
+    sa.Column("done", Text, nullable=False, server_default="", comment="steps told or let go"),
+    sa.Column("due_at", Moment, comment="when the next step is due"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+)
+sa.Index(
+    "ix_campaigns_due",
+    campaigns.c.due_at,
+    sqlite_where=campaigns.c.due_at.is_not(None),
+    postgresql_where=campaigns.c.due_at.is_not(None),
+)
+
+meeting_places = sa.Table(
+    "meeting_places",
+    metadata,
+    sa.Column("campaign", Text, sa.ForeignKey("campaigns.id"), primary_key=True),
+    sa.Column("unit", Text, primary_key=True),
+    sa.Column("place", Text, nullable=False),
+)
+
+participations = sa.Table(
+    "participations",
+    metadata,
+    sa.Column("campaign", Text, sa.ForeignKey("campaigns.id"), primary_key=True),
+    sa.Column("unit", Text, primary_key=True),
+    sa.Column("accepted_at", Moment),
+    sa.Column("accepted_by", Text, nullable=False, server_default="", comment="the member's name"),
+    sa.Column("reported_at", Moment),
+    sa.Column("reported_by", Text, nullable=False, server_default=""),
+    sa.Column("households", sa.Integer),
+    sa.Column("of_households", sa.Integer),
+    sa.Column("people", sa.Integer),
+    sa.Column("kg", sa.Integer),
+    sa.Column("trees", sa.Integer),
+    sa.Column("note", Text, nullable=False, server_default=""),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+)
+
+participation_history = sa.Table(
+    "participation_history",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("campaign", Text, nullable=False),
+    sa.Column("unit", Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("person", Text),
+    sa.Column("action", Text, nullable=False),
+    sa.Column("told", Text, nullable=False, server_default="{}", comment="the numbers as they were given"),
+)
+sa.Index("ix_participation_history", participation_history.c.campaign, participation_history.c.unit)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("campaign", Text, sa.ForeignKey("campaigns.id"), primary_key=True),
+    sa.Column("person", Text, sa.ForeignKey("people.id"), primary_key=True),
+    sa.Column("coming", sa.Boolean, nullable=False),
+    sa.Column("village", Text, nullable=False),
+)
+
+broadcasts = sa.Table(
+    "broadcasts",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("key", Text, nullable=False, unique=True, comment="what can be broadcast only once"),
+    sa.Column("message", Text, nullable=False, comment="the template's name"),
+    sa.Column("texts", Text, nullable=False, comment="JSON: village, or empty for all, to text and buttons"),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("until", Moment, comment="of no use after that"),
+    sa.Column("cursor", Text, nullable=False, server_default="", comment="how far it was promised"),
+    sa.Column("promised", sa.Integer, nullable=False, server_default="0"),
+    sa.Column(
+        "state", sa.SmallInteger, nullable=False, server_default="0", comment="going on, promised, stopped"
+    ),
+)
+sa.Index(
+    "ix_broadcasts_open",
+    broadcasts.c.id,
+    sqlite_where=broadcasts.c.state == 0,
+    postgresql_where=broadcasts.c.state == 0,
 )
 
 counters = sa.Table(

@@ -148,10 +148,10 @@ class BotProcess:
 
 
 class StandIn:
-    """The stand-in Bot API as a process of its own."""
+    """A stand-in as a process of its own: Telegram's Bot API, or what `module` is."""
 
-    def __init__(self, *arguments: str) -> None:
-        self._arguments = arguments
+    def __init__(self, *arguments: str, module: str = "bench.standin_telegram") -> None:
+        self._module, self._arguments = module, arguments
         self._process: asyncio.subprocess.Process | None = None
         self.port = 0
 
@@ -165,7 +165,7 @@ class StandIn:
         return self._process.pid
 
     async def start(self) -> None:
-        words = ("-m", "bench.standin_telegram", "--port", "0", *self._arguments)
+        words = ("-m", self._module, "--port", "0", *self._arguments)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *words, stdout=asyncio.subprocess.PIPE, cwd=ROOT
         )

@@ -9,12 +9,13 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from bench.standin_zalo import App, Fault, OfficialAccount, Sent, Served, Serving, User, Zalo, serve, webhook
 from bench.standin_zalo.shapes import Json
 from bench.standin_zalo.webhook import Origin
+from bot.app import PICTURES
 from bot.channels import zalo_oa_read
 from bot.channels.base import Channel, Links, Pace, Received
 from bot.channels.media import Media
 from bot.channels.vault import Vault
 from bot.channels.zalo_http import OpenApi
-from bot.channels.zalo_oa import Labels, ZaloOa
+from bot.channels.zalo_oa import PLACE_PICTURE, Labels, ZaloOa
 from bot.channels.zalo_oa_read import PREFIX
 from bot.channels.zalo_tokens import Tokens
 from bot.core.events import (
@@ -38,6 +39,7 @@ PLACE_LINK, VOICE_LINK = "https://anphu.example/cho/1", "https://anphu.example/n
 # A sign that no font shows, before what the channel adds to a message: the story is about the message.
 SEAM = "\u2063"
 DAILY = 10_000
+PICTURE = (PICTURES / PLACE_PICTURE).read_bytes()
 BLOCKED = -217
 
 
@@ -89,7 +91,7 @@ class OnZalo:
                 "Mở bản đồ",
                 lambda **told: self._messages.render("channel/listen", told).text,
             ),
-            links=Links(lambda _: PLACE_LINK, lambda stored: f"{VOICE_LINK}{stored}"),
+            links=Links(lambda _: PLACE_LINK, lambda stored: f"{VOICE_LINK}{stored}", str),
             clock=world.clock.ms,
             daily=DAILY,
         )
@@ -148,9 +150,14 @@ class OnZalo:
         return Received(f"{album}/{part}", received.chat, json.dumps(row))
 
     async def news(self) -> list[Said]:
-        sent = list(self._zalo.sent)
+        sent = [one for one in self._zalo.sent if not self.shows_how(one)]
         self._zalo.sent.clear()
         return [self._seen(one) for one in sent]
+
+    def shows_how(self, sent: Sent) -> bool:
+        """The channel's own picture of how a place is sent: the story is about the message behind it."""
+        asset = self._zalo.assets.get(sent.image)
+        return asset is not None and asset.data == PICTURE
 
     def breaks(self, broken: bool) -> None:
         self._zalo.faults = [fault for fault in self._zalo.faults if fault.reset is None]

@@ -100,6 +100,10 @@ class OnZaloBot:
         for received in channel.arrivals(body):
             await take(received)
 
+    @property
+    def sent(self) -> list[Sent]:
+        return list(self._zalo.sent)
+
     async def news(self) -> list[Said]:
         sent = [one for one in self._zalo.sent if one.text != self._introduction]
         self._zalo.sent.clear()

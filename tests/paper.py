@@ -315,6 +315,7 @@ class Stage:
         """(Re)start the program on the same database."""
         commune, lexicon, messages = _words()
         self.channel = channel = await self.platform.start()
+        await app.hang_pictures(self.db, self.files, [channel])
 
         async def follow(url: str) -> Point | None:
             return self.links.get(url)

@@ -27,7 +27,7 @@ from bot.core.events import (
     Words,
 )
 from bot.core.invite import LIFE_MS, digest
-from storage import counters, people, reports
+from storage import counters, groups, people, reports
 from storage.database import Database
 from storage.files import Files
 from tests.paper import PaperClock, Stage, spoken_ogg
@@ -42,6 +42,7 @@ ROOM = re.compile(r"Phòng (?P<name>[^:@]+) của (?P<unit>[\w-]+)")
 INVITE = re.compile(r"Mã (?P<code>\S+) mời (?P<role>\w+) của (?P<unit>[\w-]+)")
 AFTER = re.compile(r"\(sau (?P<count>\d+) (?P<unit>giây|phút|giờ|ngày)\)")
 LINE = re.compile(r"(?P<who>[^:@()\[\]]{1,40}?)(?: @ (?P<where>[^:]+))?: (?P<what>.+)")
+KNOWN = re.compile(r"\(Nhóm Zalo (?P<name>.+) có sẵn\)")
 POINT = r"(?P<lat>-?\d+(?:\.\d+)?), (?P<lon>-?\d+(?:\.\d+)?)"
 PLACE = re.compile(rf"\(vị trí {POINT}\)")
 PHOTO = re.compile(
@@ -141,6 +142,16 @@ class Player:
         now, channel, chat = self.stage.clock.ms(), self.stage.name, self.stage.platform.chat(name)
         await self.db.write(lambda c: people.bind(c, channel, chat, unit, f"{channel}:story", now))
 
+    async def _known_group(self, name: str) -> None:
+        """The platform tells us of one more group, as Zalo does of those that our account made."""
+        now, channel, chat = self.stage.clock.ms(), self.stage.name, self.stage.platform.chat(name)
+
+        async def work(conn: AsyncConnection) -> None:
+            before = [(one.chat, one.name) for one in await groups.known(conn) if one.channel == channel]
+            await groups.keep(conn, channel, [*before, (chat, name)], now)
+
+        await self.db.write(work)
+
     async def _invite(self, code: str, unit: str, role: str) -> None:
         now = self.stage.clock.ms()
         await self.db.write(lambda c: people.make_invite(c, digest(code), unit, role, now, now + LIFE_MS))
@@ -168,6 +179,8 @@ class Player:
             case "(bật máy)":
                 await stage.start()
                 await self._settle()
+            case _ if found := KNOWN.fullmatch(line):
+                await self._known_group(found["name"])
             case _ if found := re.fullmatch(r"\((.+) đã gửi (\d+) việc\)", line):
                 await self._filed(found[1], int(found[2]))
             case _ if found := re.fullmatch(r"\((.+) chặn kênh\)", line):
@@ -345,7 +358,7 @@ def cast_of(lines: Iterable[str]) -> Cast:
     for line in map(str.strip, lines):
         if found := CAST.fullmatch(line):
             names.append(found["name"])
-        elif found := ROOM.fullmatch(line):
+        elif found := ROOM.fullmatch(line) or KNOWN.fullmatch(line):
             rooms.setdefault(found["name"], None)
         elif found := _spoken(line):
             who, where = found["who"].strip(), (found["where"] or "").strip()

@@ -457,7 +457,7 @@ async def test_refused_credentials_rest_and_say_so(sending: Sending) -> None:
     sending.channel.will("a", *[Unauthorized("401")] * 3)
     await sending.promise(*(("a", str(n)) for n in range(3)))
     await sending.turn()
-    assert sending.delivery.unauthorized
+    assert sending.delivery.unauthorized == "401"
     await sending.sent(3)
     assert not sending.delivery.unauthorized
     times = [at for at, *_ in sending.channel.calls]

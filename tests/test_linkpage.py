@@ -17,7 +17,7 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from bot import linkpage
-from bot.app import PLACED, links_of, running
+from bot.app import PLACED, running
 from bot.channels import zalo_oa_read
 from bot.channels.base import Links
 from bot.config import ConfigError
@@ -25,6 +25,7 @@ from bot.core.events import Address, PlaceSent
 from bot.inbox import Inbox
 from bot.linkpage.pace import REMEMBERED, WINDOW_S, Pace
 from bot.linkpage.routes import BODY_MAX, LOOKS_A_MINUTE, POSTS_A_MINUTE, WORDS
+from bot.platforms import links_of
 from bot.settings import Settings
 from bot.signed import Signer
 from storage.database import Database

@@ -137,7 +137,8 @@ def test_a_resident_who_says_so_is_no_member() -> None:
 
 def test_an_open_question_takes_a_number_for_a_village_and_lets_go_of_other_matters() -> None:
     asked = decided(Words("mời"), OFFICE)
-    buttons = Messages().render("join/which_unit", {"want": "usual", "groups": ["village"], "again": False})
+    data = {"want": "usual", "room": "", "opens": "uk:usual", "groups": ["village"]}
+    buttons = Messages().render("join/which_unit", data | {"again": False, "likely": []})
     number = Incoming(2, NOW, HERE, "an", Words("1"))
     assert read_press(number, asked.session, buttons.buttons) == number
     assert made(decided(Words("1"), OFFICE, session=asked.session)) == [MakeInvite("thon-01", "monitor")]

@@ -33,6 +33,8 @@ class Door:
         self.grants: list[Speaks] = []
         self.answers: list[Speaks] = []
         self.gate: asyncio.Event | None = None
+        # What the Bot Platform answers, whatever it is asked.
+        self.bot: Any = {"ok": True, "result": {"account_name": "bot.AnPhu"}}
         self.asked = asyncio.Event()
 
     @property
@@ -83,6 +85,9 @@ class Door:
             return web.json_response({"error": -216, "message": "Access token is invalid"})
         return web.json_response({"data": {"path": request.path}, "error": 0, "message": "Success"})
 
+    async def bot_api(self, request: web.Request) -> web.StreamResponse:
+        return web.json_response(self.bot)
+
     async def _body(self, request: web.Request) -> Any:
         if not request.content_type.startswith("multipart/"):
             return await request.read()
@@ -99,6 +104,7 @@ async def opened(door: Door | None = None) -> AsyncIterator[Door]:
     app = web.Application(client_max_size=8 << 20)
     app.router.add_post("/v4/oa/access_token", door.token)
     app.router.add_route("*", "/{path:v[23].0/.*}", door.api)
+    app.router.add_post("/{path:bot.*}", door.bot_api)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -57,7 +57,7 @@ class OaStage:
             "app_id": App.id,
             "secret_key": OfficialAccount.secret,
             "labels": labels(),
-            "links": Links(lambda _: PLACE, lambda stored: f"{VOICE}{stored}"),
+            "links": Links(lambda _: PLACE, lambda stored: f"{VOICE}{stored}", lambda stored: stored),
             "clock": self.clock.ms,
             "daily": 5,
             "wall": lambda: self.wall,

@@ -1,6 +1,7 @@
 """The file hosts that photos and voices are fetched from: slow, endless, lying or pointing elsewhere."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -63,7 +64,9 @@ async def _stream(file: Served, request: web.BaseRequest) -> web.StreamResponse:
         response.content_length = told
     await response.prepare(request)
     if request.method != "HEAD":
-        await _drip(file, response)
+        # Who asked may have gone in the middle of it.
+        with suppress(ConnectionError):
+            await _drip(file, response)
     if told > file.size and request.transport is not None:
         # Less came than was told: only the end of the connection says so.
         request.transport.close()

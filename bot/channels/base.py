@@ -108,7 +108,7 @@ class Abilities:
     `text_max` in characters; `numbered`: choices are written in the text, too, each with its number, which
     people answer with. `rooms_act`: groups have buttons and pictures. `introduces`: whoever
     writes for the first time is told that no person answers. `window`: when a person may be written
-    to; None: always.
+    to; None: always. `place_picture` names the picture that shows how a place is sent, where no button asks.
     """
 
     text_max: int = 4096
@@ -116,6 +116,12 @@ class Abilities:
     rooms_act: bool = True
     introduces: bool = False
     window: Window | None = None
+    place_picture: str | None = None
+
+    @property
+    def place_picture_key(self) -> str | None:
+        """Its key in the photo store."""
+        return None if self.place_picture is None else f"static/{self.place_picture}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,7 @@ class Links:
 
     place: Callable[[Address], str]
     voice: Callable[[str], str]
+    photo: Callable[[str], str]
 
 
 class Malformed(ValueError):

@@ -179,6 +179,14 @@ class ZaloBot:
     async def start(self) -> None:
         self._greeting = asyncio.create_task(self._greet())
 
+    async def whoami(self) -> str | int:
+        """The bot's name; or the code that came instead, 0 when nothing did. Changes nothing there."""
+        reply = await self._call("getMe", {})
+        if not isinstance(reply, Reply):
+            return 0
+        result = _result(reply)
+        return _code(reply) if result is None else str(result.get("account_name") or "Bot")
+
     async def _greet(self) -> None:
         """A webhook and polling shut each other out."""
         if self._webhook_url is None:

@@ -102,6 +102,9 @@ class OpenApi:
             answer = await self._once(token, method, path, form, request)
         return answer
 
+    async def trouble(self) -> str:
+        return await self._tokens.trouble()
+
     async def stop(self) -> None:
         self._stopped = True
         session, self._session = self._session, None

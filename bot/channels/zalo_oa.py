@@ -32,13 +32,14 @@ from bot.channels.choices import Words, written
 from bot.channels.media import Media
 from bot.channels.payloads import identity
 from bot.channels.zalo_http import Answer, ApiError, Ok, OpenApi
+from bot.channels.zalo_oa_groups import GroupList
 from bot.channels.zalo_oa_history import History, Store, Watch
 from bot.channels.zalo_oa_names import Acquaintance
 from bot.channels.zalo_oa_outcomes import UPLOAD_EXPIRED, Outcomes
 from bot.channels.zalo_oa_pictures import IMAGE_LARGEST, Pictures
 from bot.channels.zalo_oa_read import NAME, PREFIX
 from bot.channels.zalo_oauth import NoToken
-from bot.core.events import Address, FileRef, Left, Withdrawn
+from bot.core.events import Address, Entered, FileRef, Left, Withdrawn
 from bot.core.message import Message
 from bot.core.split import clipped
 from bot.core.window import Way, Window
@@ -74,6 +75,8 @@ KINDS: Mapping[str, str] = {
 NOTE_LONGEST = 100
 # A shape that is not taken, or not in this package: words alone may pass.
 BAD_BUTTONS = frozenset({-201, -224, -233})
+# Plus, then "place", then "send": Zalo lets nobody ask for a place by a button.
+PLACE_PICTURE = "vi-tri.jpg"
 
 _CODE = re.compile(r"[A-Z]{2,4}-\d\d-\d{5}")
 _MENTION = re.compile(r"\[@[^\]]*\]")
@@ -126,10 +129,12 @@ class ZaloOa:
             numbered=True,
             rooms_act=False,
             window=Window(FREE_MS, HARD_MS, daily, ready),
+            place_picture=PLACE_PICTURE,
         )
         self._outcomes = Outcomes(wall)
         self._pictures = Pictures(api, db, clock)
         self.people = Acquaintance(api)
+        self._groups = GroupList(api, db, clock)
         self._buttons = True
         # Which account we are; until it was told, all are heard.
         self._ours = ""
@@ -156,7 +161,7 @@ class ZaloOa:
     def _meet(self, received: Received) -> None:
         """Webhooks do not tell what people are called."""
         try:
-            parsed = self.parse(received.raw)
+            parsed = zalo_oa_read.parse(received.raw)
         except Malformed:
             return
         if parsed is None or parsed.address.group or not parsed.account:
@@ -167,7 +172,10 @@ class ZaloOa:
             self.people.meet(parsed.account)
 
     def parse(self, raw: str) -> Parsed | None:
-        return zalo_oa_read.parse(raw, self.people.names)
+        parsed = zalo_oa_read.parse(raw, self.people.names)
+        if parsed is not None and parsed.address.group and isinstance(parsed.event, Entered | Left):
+            self._groups.changed()
+        return parsed
 
     def answer(self, raw: str) -> None:
         """Nothing is said in a webhook's answer."""
@@ -288,8 +296,13 @@ class ZaloOa:
 
     # --- start and stop
 
+    async def trouble(self) -> str:
+        """Why the token could not be renewed; empty when nothing is wrong with it."""
+        return await self._api.trouble()
+
     async def start(self) -> None:
         self._greeting = asyncio.create_task(self._greet())
+        self._groups.start()
 
     async def _greet(self) -> None:
         """What the account is: who looks for why nothing goes out finds it in the log."""
@@ -313,6 +326,7 @@ class ZaloOa:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._greeting
         await self.people.stop()
+        await self._groups.stop()
         await self._api.stop()
         await self._media.stop()
 

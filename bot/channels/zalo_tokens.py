@@ -1,6 +1,7 @@
 """The access token of a Zalo Official Account: kept sealed, renewed in time, by one of us only."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -91,6 +92,13 @@ class Tokens:
     @property
     def problem(self) -> str:
         """Why the last renewal here failed, though the token at hand may still work; else empty."""
+        return self._problem
+
+    async def trouble(self) -> str:
+        """`problem`, unless somebody else has put it right in the meantime."""
+        if self._problem:
+            with contextlib.suppress(NoToken):
+                await self._look()
         return self._problem
 
     async def access(self) -> str:

@@ -185,9 +185,10 @@ class Burn:
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """This group is the unit's room from now on; an earlier room of the unit is let go."""
+    """A group is the unit's room from now on: `room`, or else this one; an earlier one is let go."""
 
     unit: str
+    room: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class Needs:
     sender filed lately · `held`: the reports whose alerts a flooded chat waits for · `open_at`: what is open
     at a unit, `open_fields` and of these fields anywhere, filed `open_before` · `counts`: all units'
     figures · `members_of`: who belongs to these units, `my_members`: to those that the sender heads,
-    `member`: to the unit of the member with that number.
+    `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of.
     """
 
     code: str | None = None
@@ -46,6 +46,7 @@ class Needs:
     members_of: frozenset[str] = frozenset()
     my_members: bool = False
     member: int | None = None
+    groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,16 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A group that a platform told us of; `unit` is whose room it is, `acts` whether it has buttons."""
+
+    address: Address
+    name: str
+    unit: str | None = None
+    acts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Invite:
     hash: str
     unit: str
@@ -183,7 +194,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known; `answered` is the name of the bot's message that this one replies to."""
+    """What is known; `answered` is the name of the bot's message that this one replies to.
+
+    `acts`: groups have buttons where this was said.
+    """
 
     now: datetime
     me: Me
@@ -208,6 +222,8 @@ class Facts:
     counts: tuple[Count, ...] = ()
     members: tuple[Member, ...] = ()
     shift_until: int | None = None
+    groups: tuple[Group, ...] = ()
+    acts: bool = True
 
     @property
     def now_ms(self) -> int:

@@ -46,6 +46,7 @@ from bot.handlers import (
     members,
     quiet,
     report,
+    rooms,
     spoken,
     start,
     urgent,
@@ -159,6 +160,8 @@ def _pressed(talk: Talk, action: str) -> Decision:
     if verb == "bind":
         unit, _, sure = rest.partition(":")
         return join.bind_to(talk, unit, sure=sure == "yes")
+    if verb in rooms.VERBS:
+        return rooms.press(talk, verb, rest)
     if verb in members.VERBS:
         return members.press(talk, verb, rest)
     if talk.here.group:

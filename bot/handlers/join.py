@@ -26,10 +26,12 @@ def code_given(talk: Talk) -> Decision:
     name = clip(clean(talk.incoming.name).strip(), NAME_MAX) or talk.commune.unit(invite.unit).name
     joined = Join(invite.hash, invite.unit, invite.role, name)
     welcome = talk.answer("join/welcome", unit=unit_words(talk.commune, invite.unit), role=invite.role)
-    return talk.go(joined, Reach(True), welcome, *_catch_up(talk, invite.unit, invite.role), wrong_codes=())
+    return talk.go(
+        joined, Reach(True), welcome, *catch_up(talk, talk.here, invite.unit, invite.role), wrong_codes=()
+    )
 
 
-def _catch_up(talk: Talk, unit: str, role: str = "") -> tuple[Effect, ...]:
+def catch_up(talk: Talk, to: Address, unit: str, role: str = "") -> tuple[Effect, ...]:
     """Reports nobody could be told of are told to the first who can hear them."""
 
     def theirs(desk: str) -> bool:
@@ -43,10 +45,10 @@ def _catch_up(talk: Talk, unit: str, role: str = "") -> tuple[Effect, ...]:
     alerts: list[Effect] = []
     for report in waiting:
         data = alert_data(talk, report) | {"fallback": report.desk != unit}
-        alerts.append(alert(talk, talk.here, report, data))
-        alerts.append(show_photos(talk, talk.here, report))
+        alerts.append(alert(talk, to, report, data))
+        alerts.append(show_photos(talk, to, report))
         if hearing.listens(talk.commune, LEAD if report.desk == LEAD else unit):
-            alerts += play(talk, talk.here, report)
+            alerts += play(talk, to, report)
     return (*alerts, Heard(tuple(report.id for report in waiting)))
 
 
@@ -73,11 +75,7 @@ def bind_to(talk: Talk, unit: str, *, sure: bool) -> Decision:
     if not talk.facts.me.of(unit):
         return talk.stay(talk.answer("join/bind_members_only"))
     words = unit_words(talk.commune, unit)
-    old = [
-        room
-        for room in (*talk.desk(unit).rooms, *talk.desk(unit).reading)
-        if room.channel == talk.here.channel and room != talk.here
-    ]
+    old = earlier_rooms(talk, unit, talk.here)
     taken = talk.facts.room is not None and talk.facts.room != unit
     if (old or taken) and not sure:
         other = unit_words(talk.commune, talk.facts.room) if taken and talk.facts.room else words
@@ -85,7 +83,14 @@ def bind_to(talk: Talk, unit: str, *, sure: bool) -> Decision:
     data = {"unit": words, "who": talk.facts.me.of(unit)[0].name}
     ears = [*old, *talk.desk(talk.commune.office).ears] if old or taken else []
     news = [Say(ear, "join/room_moved", data, Lane.UPDATE) for ear in ears if ear != talk.here]
-    return talk.stay(Bind(unit), talk.answer("join/bound", unit=words), *news, *_catch_up(talk, unit))
+    bound = talk.answer("join/bound", unit=words, acts=talk.facts.acts)
+    return talk.stay(Bind(unit), bound, *news, *catch_up(talk, talk.here, unit))
+
+
+def earlier_rooms(talk: Talk, unit: str, new: Address) -> list[Address]:
+    """The rooms that a unit loses when it gets a new one: it has one on each channel."""
+    desk = talk.desk(unit)
+    return [room for room in (*desk.rooms, *desk.reading) if room.channel == new.channel and room != new]
 
 
 def code_exposed(talk: Talk) -> Decision:

@@ -1,6 +1,8 @@
 """Who belongs to a unit: invites, the list, and letting somebody go, by the unit's heads and the office."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from bot.core import when
@@ -81,17 +83,17 @@ def _answered(talk: Talk, text: str) -> Decision | None:
     """The answer to the question which unit; None: it is about something else."""
     want, _, group = talk.session.chooses(talk.now).partition(":")
     lexicon = talk.world.lexicon
-    if not want or lexicon.command(text) not in (None, "huy"):
+    if want not in WANTS or lexicon.command(text) not in (None, "huy"):
         return None
     if lexicon.meanings(text) & {"cancel", "enough", "no"}:
-        return talk.go(talk.answer("join/let_go"), choosing="")
+        return talk.go(talk.answer("join/let_go", rooms=False), choosing="")
     units = named(talk.world, group, text)
     if units:
         return _of_units(talk, want, units)
     other = lexicon.categories(text) or lexicon.meanings(text) or talk.session.draft is not None
     if other or len(text.split()) > ANSWER_WORDS:
         return None
-    return _which(talk, want, again=True)
+    return _which_of_all(talk, want, again=True)
 
 
 def named(world: World, group: str, text: str) -> tuple[str, ...]:
@@ -134,48 +136,77 @@ def _of_units(talk: Talk, want: str, units: tuple[str, ...]) -> Decision:
     if not (office or headed(talk)) or (want in (HEAD, LEAD) and not office):
         return _no_right(talk)
     if not units and office:
-        return _which(talk, want)
+        return _which_of_all(talk, want)
     meant = tuple(unit for unit in units or headed(talk) if manages(talk, unit))
     if not meant:
         return _no_right(talk)
     if len(meant) > 1:
-        return _offer(talk, want, "", meant)
+        return offer(talk, _asking(want), "", meant)
     return show(talk, meant[0]) if want == MEMBERS else invite(talk, meant[0], want)
 
 
-def _which(talk: Talk, want: str, *, again: bool = False) -> Decision:
-    if not is_office(talk):
-        return _offer(talk, want, "", headed(talk))
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a unit is asked for: `want` as the session keeps it, what its buttons do, `room` for a group.
+
+    `opens` is the beginning of the action that opens a kind of units, `action` that of a unit.
+    """
+
+    want: str
+    opens: str
+    action: Callable[[str], str]
+    room: str = ""
+
+
+def which(talk: Talk, asking: Asking, *, again: bool = False, likely: tuple[str, ...] = ()) -> Decision:
+    """Which of all units, by kind; a `likely` one is one press away."""
     kinds = {unit.kind for unit in talk.commune.units.values()}
     groups = [group for group, theirs in GROUPS.items() if kinds & set(theirs)]
-    question = talk.answer("join/which_unit", want=want, groups=groups, again=again)
-    return talk.go(question, choosing=want, choosing_at=talk.now)
+    data = {"want": asking.want, "room": asking.room, "opens": asking.opens}
+    offered = _buttons(talk, asking, likely[: BUTTONS_MAX - len(groups)])
+    question = talk.answer("join/which_unit", **data, groups=groups, again=again, likely=offered)
+    return talk.go(question, choosing=asking.want, choosing_at=talk.now)
 
 
-def _open_group(talk: Talk, want: str, group: str, start: str) -> Decision:
-    if want not in WANTS or group not in GROUPS or not is_office(talk):
-        return _no_right(talk)
+def open_group(talk: Talk, asking: Asking, group: str, start: str) -> Decision:
     units = tuple(unit.id for unit in talk.commune.units.values() if unit.kind in GROUPS[group])
-    return _offer(talk, want, group, units, int(start) if start.isdecimal() and len(start) < 5 else 0)
+    return offer(talk, asking, group, units, int(start) if start.isdecimal() and len(start) < 5 else 0)
 
 
-def _offer(talk: Talk, want: str, group: str, units: tuple[str, ...], start: int = 0) -> Decision:
+def offer(talk: Talk, asking: Asking, group: str, units: tuple[str, ...], start: int = 0) -> Decision:
     """These units as buttons, a page at a time; a typed name or number is understood as well."""
     whole = len(units) <= BUTTONS_MAX
     start = 0 if whole or start >= len(units) else start
     shown = units if whole else units[start : start + BUTTONS_MAX - 1]
     after = start + len(shown) if start + len(shown) < len(units) else 0
-    offered = [
-        {"label": talk.commune.unit(unit).name[:20], "action": _action(talk, want, unit)} for unit in shown
-    ]
-    question = talk.answer(
-        "join/which_of_these", want=want, group=group, offered=offered, paged=not whole, after=after
-    )
-    return talk.go(question, choosing=f"{want}:{group}", choosing_at=talk.now)
+    data = {"want": asking.want, "room": asking.room, "opens": asking.opens, "group": group}
+    offered = _buttons(talk, asking, shown)
+    question = talk.answer("join/which_of_these", **data, offered=offered, paged=not whole, after=after)
+    return talk.go(question, choosing=f"{asking.want}:{group}", choosing_at=talk.now)
 
 
-def _action(talk: Talk, want: str, unit: str) -> str:
+def _buttons(talk: Talk, asking: Asking, units: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"label": talk.commune.unit(unit).name[:20], "action": asking.action(unit)} for unit in units]
+
+
+def _asking(want: str) -> Asking:
+    return Asking(want, f"uk:{want}", partial(_action, want))
+
+
+def _action(want: str, unit: str) -> str:
     return f"mem:{unit}" if want == MEMBERS else f"inv:{unit}:{want}"
+
+
+def _which_of_all(talk: Talk, want: str, *, again: bool = False) -> Decision:
+    if not is_office(talk):
+        return offer(talk, _asking(want), "", headed(talk))
+    return which(talk, _asking(want), again=again)
+
+
+def _open_group(talk: Talk, want: str, group: str, start: str) -> Decision:
+    if want not in WANTS or group not in GROUPS or not is_office(talk):
+        return _no_right(talk)
+    return open_group(talk, _asking(want), group, start)
 
 
 # Invites -----------------------------------------------------------------------------------------

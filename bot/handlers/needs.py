@@ -1,5 +1,6 @@
 """What must be known to decide an event: the look-ups, from the event and the session alone."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -28,7 +29,7 @@ from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.unitwords import MEMBERS
-from bot.handlers import hand_on, members
+from bot.handlers import hand_on, members, rooms
 from bot.handlers.talk import World
 
 ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_on.VERBS)
@@ -126,6 +127,10 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
             return Needs(code=session.last, desk_of_report=True)
         case "bind":
             return Needs(unheard=True, my_desks=True)
+        case "rl" | "rk" | "ru":
+            return Needs(groups=True)
+        case "rb":
+            return _of_a_room(world, rest.split(":")[1:2])
         case "send" | "other":
             return _of_sending(session, world)
         case "same":
@@ -152,6 +157,12 @@ def _of_sending(session: Session, world: World) -> Needs:
     return Needs(units=frozenset(units), near=near, filed=True)
 
 
+def _of_a_room(world: World, named: Iterable[str]) -> Needs:
+    """A group that shall be a unit's room: the rooms it has, what waits for one, and who is to know."""
+    units = frozenset(unit for unit in named if unit in world.commune.units)
+    return Needs(groups=True, unheard=True, units=units | {world.commune.office})
+
+
 def _all_who_help(world: World, text: str | None) -> frozenset[str]:
     """Who hears of an emergency: the police, the office, and the village that the words name."""
     commune = world.commune
@@ -166,6 +177,8 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     if code is not None:
         return Needs(code=code, desk_of_report=True)
     command = lexicon.command(text)
+    if lexicon.means(text, "choose_room") and not incoming.address.group:
+        return Needs(groups=True)
     if command == "tracuu" and not incoming.address.group:
         return Needs(code=_in_progress(incoming, session), desk_of_report=True, mine=True, followed=True)
     if command == "ketnoi":
@@ -183,6 +196,11 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         named = None if _is_urgent(incoming, session) else text
         sending = replace(sending, units=sending.units | _all_who_help(world, named))
     answered = incoming.replied if session.complaint is None else None
+    chosen = "" if incoming.address.group else session.chooses(int(incoming.at.timestamp() * 1000))
+    if rooms.choosing(chosen):
+        # Whose room a group shall be, or which of them.
+        asked = _of_a_room(world, rooms.units_named(world, chosen, text))
+        sending = replace(sending, groups=True, unheard=True, units=sending.units | asked.units)
     return replace(
         sending,
         answered=answered,

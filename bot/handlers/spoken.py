@@ -17,6 +17,7 @@ from bot.handlers import (
     members,
     pairing,
     report,
+    rooms,
     shift,
     start,
     urgent,
@@ -60,7 +61,7 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
         return join.code_given(talk)
     if talk.world.lexicon.means(text, "pair"):
         return pairing.draw(talk)
-    managed = members.said(talk, text) or behalf.told(talk, text)
+    managed = rooms.said(talk, text) or members.said(talk, text) or behalf.told(talk, text)
     if managed is not None:
         return managed
     if command is not None:

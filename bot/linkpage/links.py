@@ -8,11 +8,15 @@ from bot.signed import Signer
 
 PLACE: Final = "place"
 VOICE: Final = "voice"
+PHOTO: Final = "photo"
 PLACE_PATH: Final = "cho"
 VOICE_PATH: Final = "nghe"
+PHOTO_PATH: Final = "anh"
 DAY_S: Final = 24 * 3600
 PLACE_LASTS_S: Final = DAY_S
 VOICE_LASTS_S: Final = 7 * DAY_S
+# The platform fetches it at once, and shows its own copy.
+PHOTO_LASTS_S: Final = DAY_S
 
 
 def links(signer: Signer, public_url: str) -> Links:
@@ -26,7 +30,10 @@ def links(signer: Signer, public_url: str) -> Links:
     def voice(stored: str) -> str:
         return f"{public_url}/{VOICE_PATH}/{signer.sign(VOICE, stored, VOICE_LASTS_S)}"
 
-    return Links(place, voice)
+    def photo(stored: str) -> str:
+        return f"{public_url}/{PHOTO_PATH}/{signer.sign(PHOTO, stored, PHOTO_LASTS_S)}"
+
+    return Links(place, voice, photo)
 
 
 def event_of(nonce: str) -> str:

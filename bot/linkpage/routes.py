@@ -4,6 +4,7 @@ import json
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -17,7 +18,7 @@ from bot.clock import Clock
 from bot.core.commune import Commune, Point
 from bot.core.places import village_at
 from bot.inbox import Inbox
-from bot.linkpage.links import PLACE, PLACE_PATH, VOICE, VOICE_PATH, event_of
+from bot.linkpage.links import PHOTO, PHOTO_PATH, PLACE, PLACE_PATH, VOICE, VOICE_PATH, event_of
 from bot.linkpage.pace import Pace
 from bot.signed import NotSigned, Signed, Signer
 from storage import inbox as arrivals
@@ -90,6 +91,7 @@ def add_routes(
     app.router.add_post(f"/{PLACE_PATH}/{{token}}", _guarded(place.send))
     app.router.add_get(f"/{VOICE_PATH}/{{token}}", _guarded(voice.show))
     app.router.add_get(f"/{VOICE_PATH}/{{token}}/tep", _guarded(voice.play))
+    app.router.add_get(f"/{PHOTO_PATH}/{{token}}", _guarded(partial(_photo, gate, files)))
     app.router.add_get(f"/{STATIC_PATH}/{{name}}", _static)
 
 
@@ -191,6 +193,15 @@ class _VoicePage:
         if ending is None:
             raise Sorry(*GONE)
         return data, ending
+
+
+async def _photo(gate: _Gate, files: Files, request: web.Request) -> web.Response:
+    """A picture for a platform that fetches what it shows; what is stored was cleaned before."""
+    try:
+        data = await files.get(gate.read(PHOTO, request).payload)
+    except (FileNotFoundError, ValueError):
+        raise Sorry(*GONE) from None
+    return web.Response(body=data, content_type="image/jpeg")
 
 
 async def _point(request: web.Request) -> Point:
