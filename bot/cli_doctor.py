@@ -8,7 +8,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.channels import zalo_oa_read
-from bot.channels.zalo_oa import SETUP
+from bot.channels.zalo_oa_outcomes import MONEY, SETUP
 from bot.channels.zalo_oauth import REFUSED, UNREACHABLE
 from bot.cli_base import commune_or_exit, quiet, say, settings_or_exit, with_database
 from bot.cli_zalo import Account, account_of, say_refusal, say_status, tokens_of
@@ -75,7 +75,7 @@ async def _zalo_seen(settings: Settings, db: Database) -> ZaloSeen:
     account = await account_of(settings, tokens_of(settings, db))
     name, now = zalo_oa_read.NAME, SystemClock().ms()
     async with db.read() as conn:
-        held_by = set(await outbox.problems(conn, name)) & {str(code) for code in SETUP}
+        held_by = set(await outbox.problems(conn, name)) & {str(code) for code in SETUP | MONEY}
         unreached = dict(await outbox.unreachable(conn, now - WEEK_MS)).get(name, 0)
         billed = await counters.drawn(conn, billed_counter(name, now))
     return ZaloSeen(account, held_by | _implied(settings, account), unreached, billed)

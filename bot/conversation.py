@@ -15,7 +15,17 @@ from bot.channels.base import Channel, Malformed, Parsed
 from bot.clock import Clock
 from bot.core import form
 from bot.core import session as talk
-from bot.core.effects import FileReport, FollowLink, KeepPhoto, Lane, MakeInvite, MakePairing, Say, ShowPhotos
+from bot.core.effects import (
+    Erase,
+    FileReport,
+    FollowLink,
+    KeepPhoto,
+    Lane,
+    MakeInvite,
+    MakePairing,
+    Say,
+    ShowPhotos,
+)
 from bot.core.events import Incoming
 from bot.core.message import Button, Message
 from bot.core.session import Session
@@ -47,6 +57,7 @@ class _Chat:
     session: Session
     choices: tuple[Button, ...] = ()
     waiting: deque[Incoming] = field(default_factory=deque)
+    erased: bool = False
 
 
 class Conversation:
@@ -164,7 +175,11 @@ class Conversation:
         fetching = False
         while turn := {key: chat for key, chat in chats.items() if chat.waiting}:
             fetching |= await self._round(conn, turn, now)
-        states = [(key, talk.dump(chat.session), chat.session.wake_at) for key, chat in chats.items()]
+        states = [
+            (key, talk.dump(chat.session), chat.session.wake_at)
+            for key, chat in chats.items()
+            if not chat.erased
+        ]
         if states:
             await sessions.save(conn, states)
         done = [row.id for row, parsed in read if not isinstance(parsed, Malformed)]
@@ -227,6 +242,8 @@ class Conversation:
             one = self._spoken(incoming, person, decision, code)
             chat.session = decision.session if code is None else replace(decision.session, last=code)
             chat.choices = _offered(one, incoming) or chat.choices
+            # Of whom nothing is to be kept, not even that there was a talk.
+            chat.erased = any(isinstance(effect, Erase) for effect in decision.effects)
             done.append(one)
         flood = self._world.commune.rules.alerts_minute
         await perform.write(conn, done, now, flood, self._abilities)

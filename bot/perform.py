@@ -283,7 +283,7 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case Follow(report):
             await reports.follow(conn, report, one.person, here.channel, here.chat, batch.now)
         case Erase():
-            await erasure.erase(conn, one.person)
+            await erasure.erase(conn, one.person, one.incoming.id)
         case Shift(unit, until):
             await people.shift(conn, one.person, unit, until)
         case Unhold(to):

@@ -27,8 +27,9 @@ Store = Callable[[list[Received], list[bytes]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """`path` is where it posts to us; `poll` asks for news where it cannot; `trouble` says why its token
-    could not be renewed, though the one at hand may still work.
+    """`path` is where it posts to us; `poll` asks for news where it cannot, or for what was missed.
+
+    `trouble` says why its token could not be renewed, though the one at hand may still work.
     """
 
     channel: Telegram | ZaloOa | ZaloBot
@@ -46,7 +47,7 @@ def platforms_of(settings: Settings, db: Database, clock: Clock) -> list[Platfor
         found.append(Platform(telegram, "/telegram") if hooked else Platform(telegram, poll=telegram.poll))
     zalo = zalo_oa_of(settings, db, clock)
     if zalo is not None:
-        found.append(Platform(zalo, "/zalo/oa", trouble=zalo.trouble))
+        found.append(Platform(zalo, "/zalo/oa", poll=zalo.catch_up, trouble=zalo.trouble))
     bot = zalo_bot_of(settings, clock)
     if bot is not None:
         hooked = settings.public_url is not None

@@ -39,10 +39,14 @@ Look = Callable[[], Awaitable[Figures]]
 
 
 class Hook(Protocol):
-    """A channel that posts to us; `forged` is what a post without its proof is answered."""
+    """A channel that posts to us; `forged` is what a post without its proof is answered.
+
+    `tried`: the platform tries the address with a GET, or with a post that holds nothing.
+    """
 
     name: str
     forged: int
+    tried: bool
 
     def verify(self, headers: Headers, body: bytes) -> bool: ...
 
@@ -113,6 +117,8 @@ def add_hook(app: web.Application, path: str, hook: Hook, inbox: Inbox) -> None:
 
     async def post(request: web.Request) -> web.Response:
         body = await request.read()
+        if hook.tried and not body.strip():
+            return web.Response()
         if not hook.verify(request.headers, body):
             return web.Response(status=hook.forged)
         try:
@@ -124,7 +130,12 @@ def add_hook(app: web.Application, path: str, hook: Hook, inbox: Inbox) -> None:
             log.error("could not store", action="store_failed", channel=hook.name, kind=kind)
             return web.Response(status=503)
 
+    async def tried(_: web.Request) -> web.Response:
+        return web.Response()
+
     app.router.add_post(path, post)
+    if hook.tried:
+        app.router.add_get(path, tried)
 
 
 async def _stored(hook: Hook, inbox: Inbox, body: bytes) -> dict[str, str] | None:
@@ -136,7 +147,7 @@ async def _stored(hook: Hook, inbox: Inbox, body: bytes) -> dict[str, str] | Non
         return None
     # Each photo of an event stands for itself; they share a commit all the same.
     await asyncio.gather(*(inbox.take(hook.name, received) for received in arrived))
-    return hook.answer(arrived[0].raw)
+    return hook.answer(arrived[0].raw) if arrived else None
 
 
 def _answered(answer: dict[str, str] | None) -> web.Response:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.tables import (
+    InboxState,
     OutboxState,
     PhotoState,
     accounts,
@@ -19,21 +20,29 @@ from storage.tables import (
     people,
     photos,
     reports,
+    rooms,
     sessions,
 )
 
 NOTHING = "{}"
+GONE = "erased"
+# A shorter one could be part of anything: payloads in which it stands would be somebody else's.
+ACCOUNT_SHORTEST = 8
 
 
-async def erase(conn: AsyncConnection, person: str) -> None:
-    """Their accounts, talks, roles and what they sent but never filed; reports lose their reporter."""
+async def erase(conn: AsyncConnection, person: str, upto: int) -> None:
+    """Their accounts, talks, roles and what they sent but never filed; reports lose their reporter.
+
+    `upto` is the inbox row that asked for it: what they wrote after that is a new beginning.
+    """
     found = await conn.execute(
         sa.select(accounts.c.channel, accounts.c.account, accounts.c.chat).where(accounts.c.person == person)
     )
     for channel, account, chat in found.all():
         await _unsent(conn, channel, account)
+        await _elsewhere(conn, channel, account, upto)
         if chat is not None:
-            await _talk(conn, channel, chat)
+            await _talk(conn, channel, chat, upto)
     await _reports(conn, person)
     for table in (followers, pairings, members, accounts):
         await conn.execute(sa.delete(table).where(table.c.person == person))
@@ -47,6 +56,7 @@ async def _reports(conn: AsyncConnection, person: str) -> None:
     taken = {"taken_by": None, "taken_name": ""}
     await conn.execute(sa.update(reports).where(reports.c.taken_by == person).values(**taken))
     await conn.execute(sa.update(history).where(history.c.person == person).values(person=None))
+    await conn.execute(sa.update(rooms).where(rooms.c.bound_by == person).values(bound_by=""))
 
 
 async def _unsent(conn: AsyncConnection, channel: str, account: str) -> None:
@@ -58,12 +68,43 @@ async def _unsent(conn: AsyncConnection, channel: str, account: str) -> None:
     await conn.execute(sa.delete(links).where(links.c.channel == channel, links.c.account == account))
 
 
-async def _talk(conn: AsyncConnection, channel: str, chat: str) -> None:
+async def _elsewhere(conn: AsyncConnection, channel: str, account: str, upto: int) -> None:
+    """In rooms, and in what could not be read, payloads tell who they are from."""
+    if len(account) < ACCOUNT_SHORTEST:
+        return
+    seen = sa.and_(inbox.c.channel == channel, inbox.c.id <= upto, inbox.c.state != InboxState.NEW)
+    theirs = inbox.c.raw.contains(account, autoescape=True)
+    await conn.execute(sa.update(inbox).where(seen, theirs).values(raw=NOTHING))
+
+
+async def _talk(conn: AsyncConnection, channel: str, chat: str, upto: int) -> None:
     key = f"{channel}:{chat}"
     await conn.execute(sa.delete(sessions).where(sessions.c.chat == key))
     await conn.execute(sa.delete(offers).where(offers.c.chat == key))
-    await conn.execute(sa.update(inbox).where(inbox.c.chat == key).values(raw=NOTHING))
-    said = sa.and_(outbox.c.channel == channel, outbox.c.chat == chat)
-    waiting = outbox.c.state.in_((OutboxState.DUE, OutboxState.HELD))
-    await conn.execute(sa.update(outbox).where(said, waiting).values(state=OutboxState.SUPERSEDED))
-    await conn.execute(sa.update(outbox).where(said).values(text="", buttons="[]"))
+    await _heard(conn, key, chat, upto)
+    await _said(conn, channel, chat)
+    await _keys(conn, key)
+
+
+async def _heard(conn: AsyncConnection, key: str, chat: str, upto: int) -> None:
+    """The id of a message stays: should it come again, it is known. An id with a person's in it goes."""
+    theirs = sa.and_(inbox.c.chat == key, inbox.c.id <= upto)
+    nameless = sa.literal("erased/").concat(sa.cast(inbox.c.id, sa.Text))
+    named = inbox.c.event.contains(chat, autoescape=True)
+    await conn.execute(sa.update(inbox).where(theirs, named).values(event=nameless))
+    erased = {"raw": NOTHING, "chat": f"{key.partition(':')[0]}:{GONE}"}
+    await conn.execute(sa.update(inbox).where(theirs).values(**erased))
+
+
+async def _said(conn: AsyncConnection, channel: str, chat: str) -> None:
+    theirs = sa.and_(outbox.c.channel == channel, outbox.c.chat == chat)
+    unsent = outbox.c.state.in_((OutboxState.DUE, OutboxState.SENDING, OutboxState.HELD))
+    await conn.execute(sa.update(outbox).where(theirs, unsent).values(state=OutboxState.SUPERSEDED))
+    empty = {"text": "", "buttons": "[]", "key": None, "chat": GONE, "photo": None, "platform_id": None}
+    await conn.execute(sa.update(outbox).where(theirs).values(**empty))
+
+
+async def _keys(conn: AsyncConnection, key: str) -> None:
+    """What others were told instead of them says so in its key."""
+    about = outbox.c.key.contains(key, autoescape=True)
+    await conn.execute(sa.update(outbox).where(about).values(key=None))

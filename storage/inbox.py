@@ -92,6 +92,12 @@ async def known(conn: AsyncConnection, event: str) -> bool:
     return (await conn.execute(query)).first() is not None
 
 
+async def first_at(conn: AsyncConnection, channel: str) -> int | None:
+    """When the channel's oldest event was stored; None when there is none."""
+    query = sa.select(inbox.c.received_at).where(inbox.c.channel == channel).order_by(inbox.c.id).limit(1)
+    return (await conn.execute(query)).scalar_one_or_none()
+
+
 async def raw_of(conn: AsyncConnection, channel: str, event: str) -> str | None:
     """What was stored under that id, whatever became of it; None when nothing was."""
     query = sa.select(inbox.c.raw).where(inbox.c.channel == channel, inbox.c.event == event)

@@ -121,6 +121,8 @@ async def claim(
 _MARK = (
     sa.update(outbox)
     .where(outbox.c.id == sa.bindparam("row"))
+    # Superseded while it was in the air: whatever became of it, it is not sent again.
+    .where(outbox.c.state != OutboxState.SUPERSEDED)
     .values(
         state=sa.bindparam("to_state"),
         due_at=sa.func.coalesce(sa.bindparam("due", type_=sa.BigInteger), outbox.c.due_at),

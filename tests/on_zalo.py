@@ -49,7 +49,7 @@ class OnZalo:
     lacks: ClassVar[Mapping[str, str]] = {
         "edited": "a sent message cannot be changed",
         "long words": "apps refuse a text of more than a few thousand characters",
-        "rooms": "a room is read-only, and its members are told one by one as well: tests/test_zalo_oa.py",
+        "rooms": "a room is read-only, and its members are told one by one as well: tests/test_zalo_rooms.py",
         "window": "who has not written for a week cannot be written to: tests/test_two_channels.py",
     }
 
@@ -97,7 +97,7 @@ class OnZalo:
         )
         # How fast the bot may speak is tested elsewhere; the story's clock stands still while it does.
         self._channel.pace = Pace(1e6, 1e6, 10**6, 1e6)
-        self._channel.names.update(self._names)
+        self._channel.people.names.update(self._names)
         return self._channel
 
     async def stop(self) -> None:

@@ -1,15 +1,19 @@
 """Files that a platform names by address: fetched from its own hosts only, capped, no redirect followed."""
 
+import re
 from collections.abc import Callable, Collection
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 
 from bot.channels.base import FileTrouble
+from bot.channels.zalo_wire import open_session
 
 SECONDS = 20.0
 CONNECT_SECONDS = 5.0
 CHUNK = 64 * 1024
+# A name that two readers of addresses could understand differently is none.
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 
 
 def allowed(url: str, hosts: Collection[str]) -> bool:
@@ -21,6 +25,8 @@ def allowed(url: str, hosts: Collection[str]) -> bool:
         return False
     if parts.scheme not in ("http", "https") or not host or parts.username is not None:
         return False
+    if not _HOST.fullmatch(host):
+        return False
     if f"{host}:{port}" in hosts:
         return True
     return port in (None, 80, 443) and any(host == name or host.endswith(f".{name}") for name in hosts)
@@ -30,10 +36,10 @@ class Media:
     """`hosts` may be asked; `session` opens connections when first needed."""
 
     def __init__(
-        self, hosts: Collection[str], session: Callable[[], aiohttp.ClientSession] | None = None
+        self, hosts: Collection[str], session: Callable[[], aiohttp.ClientSession] = open_session
     ) -> None:
         self._hosts = hosts
-        self._new = session or aiohttp.ClientSession
+        self._new = session
         self._open: aiohttp.ClientSession | None = None
 
     async def fetch(self, url: str, limit: int) -> bytes:

@@ -104,6 +104,7 @@ class Telegram:
 
     name = NAME
     forged = 403
+    tried = False
     abilities = Abilities(text_max=TEXT_LONGEST)
 
     def __init__(

@@ -43,6 +43,8 @@ TEXT_LONGEST = 2000
 PACE = Pace(overall=10.0, chat=1.0, burst=3, group_minute=20.0)
 POLL_SECONDS = 30
 POLL_REST_S = 5.0
+# An empty answer that did not wait must not become a thousand a second.
+EMPTY_REST_S = 0.5
 QUOTA_REST_S = 60.0
 # zalo.md 9.4; an empty poll ends with the third.
 BAD_NAME, UNAUTHORIZED, TIMEOUT, QUOTA = 400, 401, 408, 429
@@ -57,6 +59,7 @@ class ZaloBot:
 
     name = NAME
     forged = 403
+    tried = True
     pace = PACE
     abilities = Abilities(text_max=TEXT_LONGEST, numbered=True, rooms_act=False, introduces=True)
 
@@ -154,7 +157,9 @@ class ZaloBot:
                 await self._rest(POLL_REST_S)
                 continue
             update = _result(reply)
-            if update is not None:
+            if not update:
+                await self._rest(EMPTY_REST_S)
+            else:
                 await self._keep(json.dumps(update, ensure_ascii=False).encode(), store)
 
     async def _keep(self, body: bytes, store: Store) -> None:

@@ -8,40 +8,42 @@ import contextlib
 import re
 import time
 import unicodedata
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.channels import zalo_oa_read
 from bot.channels.base import (
     Abilities,
-    Failed,
     FileTrouble,
-    Flood,
     Headers,
     Links,
+    Malformed,
     Outcome,
     Pace,
     Parsed,
     Received,
     Refused,
-    Sent,
     Unauthorized,
 )
 from bot.channels.choices import Words, written
 from bot.channels.media import Media
-from bot.channels.zalo_http import ApiError, Ok, OpenApi, Upload
+from bot.channels.payloads import identity
+from bot.channels.zalo_http import Answer, ApiError, Ok, OpenApi
 from bot.channels.zalo_oa_groups import GroupList
+from bot.channels.zalo_oa_history import History, Store, Watch
+from bot.channels.zalo_oa_names import Acquaintance
+from bot.channels.zalo_oa_outcomes import UPLOAD_EXPIRED, Outcomes
+from bot.channels.zalo_oa_pictures import IMAGE_LARGEST, Pictures
 from bot.channels.zalo_oa_read import NAME, PREFIX
 from bot.channels.zalo_oauth import NoToken
-from bot.channels.zalo_wire import MaybeSent, NotSent
-from bot.core.events import Address, Entered, FileRef, Left
+from bot.core.events import Address, Entered, FileRef, Left, Withdrawn
 from bot.core.message import Message
+from bot.core.split import clipped
 from bot.core.window import Way, Window
-from storage import uploads
+from storage import inbox
 from storage.database import Database
 
 SIGNATURE = "X-ZEvent-Signature"
@@ -50,17 +52,13 @@ BUTTONS_MOST = 5
 TITLE_LONGEST = 20
 HOUR_MS = 3600 * 1000
 FREE_MS, HARD_MS = 48 * HOUR_MS, 7 * 24 * HOUR_MS
-# Uploaded pictures are kept for seven days; a day less, and none dies on the way.
-UPLOAD_MS = 6 * 24 * HOUR_MS
-IMAGE_LARGEST = 1024 * 1024
 # 4,000 calls a minute for the app; nothing is told of a single chat.
 PACE = Pace(overall=60.0, chat=5.0, burst=10, group_minute=600.0)
 
-CS, GROUP, TEMPLATE, IMAGE, ABOUT = (
+CS, GROUP, TEMPLATE, ABOUT = (
     "/v3.0/oa/message/cs",
     "/v3.0/oa/group/message",
     "/v3.0/oa/message/template",
-    "/v2.0/oa/upload/image",
     "/v2.0/oa/getoa",
 )
 # Which approved text may stand for which message, when the window is closed.
@@ -75,18 +73,10 @@ KINDS: Mapping[str, str] = {
     "office/overdue": "reminder",
 }
 NOTE_LONGEST = 100
+# A shape that is not taken, or not in this package: words alone may pass.
+BAD_BUTTONS = frozenset({-201, -224, -233})
 # Plus, then "place", then "send": Zalo lets nobody ask for a place by a button.
 PLACE_PICTURE = "vi-tri.jpg"
-
-# What Zalo answers, and what becomes of the message. zalo.md 8.
-CLOSED = frozenset({-213, -218, -227, -230, -232, -234, -305, -311})
-BLOCKED = frozenset({-217, -244})
-GROUP_GONE = frozenset({-237, -238, -241, -403})
-BAD_BUTTONS = frozenset({-201, -233})
-SETUP = frozenset({-204, -205, -209, -211, -212, -219, -221, -223, -224, -235, -240, -242, -248, -320, -321})
-FAILED, LIMIT, UPLOAD_EXPIRED = -200, -32, -100
-# What is wrong with the account itself is looked at again this often, with one message.
-SETUP_REST_S = 900.0
 
 _CODE = re.compile(r"[A-Z]{2,4}-\d\d-\d{5}")
 _MENTION = re.compile(r"\[@[^\]]*\]")
@@ -108,6 +98,7 @@ class ZaloOa:
 
     name = NAME
     forged = 401
+    tried = True
     pace = PACE
 
     def __init__(
@@ -124,12 +115,13 @@ class ZaloOa:
         daily: int = 0,
         templates: Mapping[str, str] = {},
         wall: Callable[[], float] = time.time,
+        rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         if not secret_key:
             raise ValueError("a webhook without the OA's secret key would believe anybody")
         self._api, self._db, self._media = api, db, media
         self._app_id, self._secret = app_id, secret_key
-        self._labels, self._links, self._clock, self._wall = labels, links, clock, wall
+        self._labels, self._links, self._clock, self._rest = labels, links, clock, rest
         self._templates = templates
         ready = frozenset(name for name, kind in KINDS.items() if kind in templates)
         self.abilities = Abilities(
@@ -139,10 +131,14 @@ class ZaloOa:
             window=Window(FREE_MS, HARD_MS, daily, ready),
             place_picture=PLACE_PICTURE,
         )
-        self.names: dict[str, str] = {}
+        self._outcomes = Outcomes(wall)
+        self._pictures = Pictures(api, db, clock)
+        self.people = Acquaintance(api)
         self._groups = GroupList(api, db, clock)
         self._buttons = True
-        self._failed_once: set[int] = set()
+        # Which account we are; until it was told, all are heard.
+        self._ours = ""
+        self._heard_at = clock()
         self._greeting: asyncio.Task[None] | None = None
 
     # --- what arrives
@@ -155,10 +151,28 @@ class ZaloOa:
         return zalo_oa_read.receive(body)
 
     def arrivals(self, body: bytes) -> list[Received]:
-        return zalo_oa_read.receive_all(body)
+        """Nothing of what belongs to another account of the same app."""
+        self._heard_at = self._clock()
+        received = zalo_oa_read.receive_all(body, self._ours)
+        for one in received[:1]:
+            self._meet(one)
+        return received
+
+    def _meet(self, received: Received) -> None:
+        """Webhooks do not tell what people are called."""
+        try:
+            parsed = zalo_oa_read.parse(received.raw)
+        except Malformed:
+            return
+        if parsed is None or parsed.address.group or not parsed.account:
+            return
+        if isinstance(parsed.event, Left | Withdrawn):
+            self.people.forget(parsed.account)
+        else:
+            self.people.meet(parsed.account)
 
     def parse(self, raw: str) -> Parsed | None:
-        parsed = zalo_oa_read.parse(raw, self.names)
+        parsed = zalo_oa_read.parse(raw, self.people.names)
         if parsed is not None and parsed.address.group and isinstance(parsed.event, Entered | Left):
             self._groups.changed()
         return parsed
@@ -183,43 +197,50 @@ class ZaloOa:
 
     async def _send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
         if message.way == Way.TEMPLATE:
-            return await self._posted(TEMPLATE, self._template(to, message), key)
+            told = self._template(to, message)
+            return self._outcomes.of(await self._api.call("POST", TEMPLATE, json=told), key, message.way)
         if to.group:
-            told = {"recipient": {"group_id": to.chat}, "message": {"text": self._text(message)}}
-            return await self._posted(GROUP, told, key)
-        recipient = {"recipient": {"user_id": to.chat}}
+            # There a bare number is said by people to each other.
+            words = {"text": self._text(replace(message, numbered=False))}
+            told = {"recipient": {"group_id": to.chat}, "message": words}
+            return self._outcomes.of(await self._api.call("POST", GROUP, json=told), key)
         if photo is not None and not message.voice:
-            return await self._picture(recipient, message, photo, key)
+            return await self._picture(to, message, photo, key)
+        return self._outcomes.of(await self._told(to, message), key, message.way)
+
+    async def _told(self, to: Address, message: Message) -> Answer:
+        """Words say the same as the buttons below them: which shape an account may use is written nowhere."""
         text, buttons = self._text(message), self._choices(to, message)
         if not buttons or not self._buttons:
-            return await self._posted(CS, recipient | {"message": {"text": text}}, key)
+            return await self._consult(to, {"text": text})
         shown = {"attachment": {"type": "template", "payload": {"buttons": buttons}}}
-        answer = await self._api.call("POST", CS, json=recipient | {"message": {"text": text, **shown}})
-        if isinstance(answer, ApiError) and answer.code in BAD_BUTTONS:
-            # Which shape this account may use is not written anywhere: words say the same.
+        answer = await self._consult(to, {"text": text, **shown})
+        if not isinstance(answer, ApiError) or answer.code not in BAD_BUTTONS:
+            return answer
+        plain = await self._consult(to, {"text": text})
+        if isinstance(plain, Ok):
+            # It was the buttons, then, not the person or the words.
             self._buttons = False
             log.warning("buttons are refused", action="no_buttons", channel=NAME, code=answer.code)
-            return await self._posted(CS, recipient | {"message": {"text": text}}, key)
-        return self._outcome(answer, key)
+        return plain
 
-    async def _posted(self, path: str, told: Mapping[str, Any], key: int) -> Outcome:
-        return self._outcome(await self._api.call("POST", path, json=told), key)
+    async def _consult(self, to: Address, message: Mapping[str, Any]) -> Answer:
+        told = {"recipient": {"user_id": to.chat}, "message": message}
+        return await self._api.call("POST", CS, json=told)
 
     def _text(self, message: Message) -> str:
         """NFC, as lengths are counted; nobody's words may mention people of a group."""
         text = message.text
         if message.voice and message.photo is not None:
             text = f"{text}\n{self._labels.listen(link=self._links.voice(message.photo))}".strip()
-        plain = _MENTION.sub("", text)
-        dressed = written(message, self._labels.choices)
-        tail = dressed[len(message.text) :] if message.buttons else ""
-        return unicodedata.normalize("NFC", plain + tail)
+        whole = written(replace(message, text=text), self._labels.choices)
+        return unicodedata.normalize("NFC", _without_mentions(whole))
 
     def _choices(self, to: Address, message: Message) -> list[dict[str, Any]]:
         """A press comes back as words: they say by their beginning that they are ours. zalo.md 3.4."""
         buttons: list[dict[str, Any]] = [
             {
-                "title": unicodedata.normalize("NFC", button.label)[:TITLE_LONGEST],
+                "title": clipped(unicodedata.normalize("NFC", button.label), TITLE_LONGEST),
                 "type": "oa.query.hide",
                 "payload": f"{PREFIX}{button.action}",
             }
@@ -242,84 +263,36 @@ class ZaloOa:
             "template_data": data,
         }
 
-    # --- pictures
-
-    async def _picture(
-        self, recipient: Mapping[str, Any], message: Message, photo: bytes, key: int
-    ) -> Outcome:
+    async def _picture(self, to: Address, message: Message, photo: bytes, key: int) -> Outcome:
         if len(photo) > IMAGE_LARGEST:
             return Refused("rejected", "the picture is too large for Zalo")
-        handle = await self._uploaded(message.photo or "", photo)
-        if not isinstance(handle, str):
-            return self._outcome(handle, key)
-        answer = await self._shown(recipient, message, handle)
-        if isinstance(answer, ApiError) and answer.code == UPLOAD_EXPIRED:
-            await self._db.write(lambda conn: uploads.forget(conn, NAME, message.photo or ""))
-            handle = await self._uploaded(message.photo or "", photo)
-            if not isinstance(handle, str):
-                return self._outcome(handle, key)
-            answer = await self._shown(recipient, message, handle)
-        return self._outcome(answer, key)
+        stored = message.photo or ""
+        handle = await self._pictures.handle(stored, photo)
+        answer = await self._shown(to, message, handle)
+        if isinstance(answer, ApiError) and answer.code == UPLOAD_EXPIRED and isinstance(handle, str):
+            handle = await self._pictures.handle(stored, photo, expired=handle)
+            answer = await self._shown(to, message, handle)
+        return self._outcomes.of(answer, key, message.way, picture=True)
 
-    async def _shown(self, recipient: Mapping[str, Any], message: Message, handle: str) -> Any:
+    async def _shown(self, to: Address, message: Message, handle: str | Answer) -> Answer:
+        if not isinstance(handle, str):
+            return handle
         media = {"template_type": "media", "elements": [{"media_type": "image", "attachment_id": handle}]}
         told: dict[str, Any] = {"attachment": {"type": "template", "payload": media}}
         text = self._text(message)
-        if text:
-            told["text"] = text
-        return await self._api.call("POST", CS, json={**recipient, "message": told})
+        return await self._consult(to, {"text": text, **told} if text else told)
 
-    async def _uploaded(self, stored: str, photo: bytes) -> Any:
-        """What Zalo calls its copy; an officer's photo goes to many, and is uploaded once."""
-        now = self._clock()
+    # --- what was missed
 
-        async def known(conn: AsyncConnection) -> str | None:
-            return await uploads.find(conn, NAME, stored, now)
+    async def catch_up(self, store: Store) -> None:
+        """For ever: what people wrote while nobody heard it is handed to `store`, as polling would do."""
 
-        async with self._db.read() as conn:
-            handle = await known(conn)
-        if handle is not None:
-            return handle
-        answer = await self._api.call("POST", IMAGE, form=Upload("photo.jpg", photo, "image/jpeg"))
-        if not isinstance(answer, Ok):
-            return answer
-        new = str(answer.data["attachment_id"])
-        await self._db.write(lambda conn: uploads.keep(conn, NAME, stored, new, now + UPLOAD_MS))
-        return new
+        async def known_since() -> int | None:
+            async with self._db.read() as conn:
+                return await inbox.first_at(conn, NAME)
 
-    # --- what became of it
-
-    def _outcome(self, answer: Any, key: int) -> Outcome:
-        match answer:
-            case Ok(data):
-                self._failed_once.discard(key)
-                message = data.get("message_id") if isinstance(data, dict) else None
-                return Sent(None if message is None else str(message))
-            case NotSent(problem, seconds):
-                return Flood(seconds) if seconds else Failed(problem, delivered_maybe=False)
-            case MaybeSent(problem):
-                return Failed(problem, delivered_maybe=True)
-            case ApiError(code, _):
-                return self._refusal(code, key)
-        return Failed("nonsense answer", delivered_maybe=True)
-
-    def _refusal(self, code: int, key: int) -> Outcome:
-        problem = str(code)
-        if code == LIMIT:
-            return Flood(61.0 - self._wall() % 60.0)
-        if code in CLOSED:
-            return Refused("window", problem)
-        if code in BLOCKED:
-            return Refused("blocked", problem)
-        if code in GROUP_GONE:
-            return Refused("gone", problem)
-        if code in SETUP:
-            return Unauthorized(problem, SETUP_REST_S)
-        if code == FAILED and key not in self._failed_once:
-            self._failed_once.add(key)
-            return Failed(problem, delivered_maybe=False)
-        self._failed_once.discard(key)
-        return Refused("rejected", problem)
+        history = History(self._api, lambda body: zalo_oa_read.receive_all(body, self._ours), self._rest)
+        await Watch(history, self._clock, lambda: self._heard_at, known_since).run(store)
 
     # --- start and stop
 
@@ -339,6 +312,7 @@ class ZaloOa:
             log.error("no token for Zalo", action="zalo_no_token", channel=NAME, code=error.problem)
             return
         if isinstance(answer, Ok) and isinstance(answer.data, dict):
+            self._ours = identity(answer.data.get("oaid")) or identity(answer.data.get("oa_id")) or ""
             wanted = ("oa_type", "is_verified", "package_name", "linked_zca", "linked_ZCA")
             told = {name: answer.data[name] for name in wanted if name in answer.data}
             log.info("the official account", action="zalo_oa", channel=NAME, **told)
@@ -351,6 +325,14 @@ class ZaloOa:
             self._greeting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._greeting
+        await self.people.stop()
         await self._groups.stop()
         await self._api.stop()
         await self._media.stop()
+
+
+def _without_mentions(text: str) -> str:
+    """One inside another must not leave a third behind."""
+    while (plain := _MENTION.sub("", text)) != text:
+        text = plain
+    return text

@@ -52,19 +52,30 @@ Reader = Callable[[Payload], Event | None]
 # --- what is stored
 
 
-def receive_all(body: bytes) -> list[Received]:
+def receive_all(body: bytes, ours: str = "") -> list[Received]:
     """Read an event's identity and chat; an event of several files becomes a row for each. Raises Malformed.
+
+    Nothing, when it is known which account is `ours` and the event says that it belongs to another.
 
     What is stored is decided, fetched, tried again or set aside one by one, so one bad photo of an event
     takes no other with it. This is what the webhook has to store, in its order.
     """
     with guarded():
         payload = opened(body)
+        if ours and _official(payload) not in (None, ours):
+            return []
         event, chat = _identity(payload), _chat(payload) or _NOWHERE
         return [
             Received(f"{event}/{number}" if number else event, chat, closed(part))
             for number, part in enumerate(_parts(payload))
         ]
+
+
+def _official(payload: Payload) -> str | None:
+    """The account that an event belongs to: one webhook serves all of an app. None: it does not say."""
+    side = "sender" if payload["event_name"].startswith("oa_") else "recipient"
+    told = identity(payload.get("oa_id"))
+    return told or (None if _in_group(payload["event_name"]) else identity(looked_up(payload, side, "id")))
 
 
 def receive(body: bytes) -> Received:

@@ -4,14 +4,24 @@ import unicodedata
 
 
 def split(text: str, most: int) -> list[str]:
-    """Parts of at most `most` characters (NFC): cut between paragraphs, lines, words, else anywhere."""
+    """Parts of at most `most` characters (NFC): cut between paragraphs, lines, words, else anywhere.
+
+    What a platform counts as a character is not always written: in UTF-16 units nothing is shorter.
+    """
     text = unicodedata.normalize("NFC", text)
     parts: list[str] = []
-    while len(text) > most:
-        at = _cut(text, most)
+    while (fits := len(clipped(text, most))) < len(text):
+        at = _cut(text, fits)
         parts.append(text[:at].rstrip())
         text = text[at:].lstrip()
     return [*parts, text]
+
+
+def clipped(text: str, most: int) -> str:
+    """As much of its beginning as fits `most` UTF-16 units."""
+    if len(text) * 2 <= most or text.isascii():
+        return text[:most]
+    return text.encode("utf-16-le", "surrogatepass")[: most * 2].decode("utf-16-le", "ignore")
 
 
 def _cut(text: str, most: int) -> int:

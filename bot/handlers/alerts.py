@@ -139,6 +139,9 @@ def overlooked(talk: Talk) -> Decision:
 def _next_ears(talk: Talk, report: Report, deaf: Address) -> tuple[tuple[Address, ...], bool]:
     """Who must hear it instead of `deaf`: members for a lost room, the office when nobody else is there."""
     desk = talk.desk(report.desk)
+    if deaf in desk.reading and desk.members:
+        # Of a room that only reads, everybody was told one by one as well.
+        return (), False
     others = tuple(ear for ear in desk.members if ear.key != deaf.key)
     if others:
         # The other members of a unit without a room were alerted together with the deaf one.

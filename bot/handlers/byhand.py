@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 from bot.core.effects import Effect, Erase, Lane, Note, Say
-from bot.core.events import Answered, Edited, PhotoSent, PlaceSent, Unsupported, VoiceSent, Words
+from bot.core.events import Answered, Pressed
 from bot.core.session import EMPTY, PAUSED_FOR_MS
 from bot.handlers.talk import Decision, Talk
 
-# What a person says to whoever answers by hand; a press is meant for the bot.
-TO_SOMEBODY = (Words, Edited, PhotoSent, VoiceSent, PlaceSent, Unsupported)
+RESIDENT = "resident/"
 # Danger is answered at once, whoever else is there.
 NEVER_HELD = ("resident/emergency", "resident/emergency_more", "resident/maybe_emergency")
 
@@ -21,17 +20,22 @@ def answered(talk: Talk, event: Answered) -> Decision:
 
 
 def held_back(talk: Talk, decision: Decision) -> Decision:
-    """While the hour lasts: everything is kept as always, only the bot's own answers are not said."""
-    if talk.now >= talk.session.paused_until or not isinstance(talk.incoming.event, TO_SOMEBODY):
+    """While the hour lasts: everything is kept as always, only the bot's own answers are not said.
+
+    A press is meant for the bot; all else, and what comes of it later, for whoever answers by hand.
+    """
+    if talk.now >= talk.session.paused_until or isinstance(talk.incoming.event, Pressed):
         return decision
     return replace(decision, effects=tuple(e for e in decision.effects if not _is_answer(talk, e)))
 
 
 def _is_answer(talk: Talk, effect: Effect) -> bool:
+    """What the bot would say to somebody who reports; a word of duty and a code to join are meant for it."""
     return (
         isinstance(effect, Say)
         and effect.to == talk.here
         and effect.lane == Lane.ANSWER
+        and effect.message.startswith(RESIDENT)
         and effect.message not in NEVER_HELD
     )
 
