@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import chatpage, linkpage
+from bot.broadcasting import Broadcasting
 from bot.channels import maplinks, zalo_oa_read
 from bot.channels.base import Channel, Received
 from bot.channels.webchat import Seat, Webchat, seats_for
@@ -56,6 +57,7 @@ class Parts:
     conversation: Conversation
     deliveries: dict[str, Delivery]
     fetching: Fetching
+    broadcasting: Broadcasting
     reminders: Reminders
 
 
@@ -74,14 +76,18 @@ def build(
     by_name = {channel.name: channel for channel in channels}
     deliveries: dict[str, Delivery] = {}
 
-    def after_commit(fetch: bool) -> None:
+    def deliver() -> None:
         for delivery in deliveries.values():
             delivery.wake()
-        if fetch:
+
+    def after_commit(more: bool) -> None:
+        deliver()
+        if more:
             fetching.wake()
+            broadcasting.wake()
 
     def told() -> None:
-        after_commit(False)
+        deliver()
         conversation.wake()
 
     world = World(commune, Lexicon(commune))
@@ -89,8 +95,10 @@ def build(
     for name, channel in by_name.items():
         deliveries[name] = Delivery(db, channel, files, clock, told, by_name)
     fetching = Fetching(db, by_name, files, studio, follow, clock, conversation.wake)
+    broadcasting = Broadcasting(db, {name: one.abilities for name, one in by_name.items()}, clock, deliver)
     reminders = Reminders(db, commune, by_name, clock, conversation.wake)
-    return Parts(Inbox(db, clock, conversation.wake), conversation, deliveries, fetching, reminders)
+    box = Inbox(db, clock, conversation.wake)
+    return Parts(box, conversation, deliveries, fetching, broadcasting, reminders)
 
 
 def open_database(settings: Settings) -> Database:
@@ -250,6 +258,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             if platform.path is not None:
                 add_hook(app, platform.path, platform.channel, parts.inbox)
         # Undone in the opposite order: the door closes, the loops finish what is in the air, channels last.
+        await parts.broadcasting.take_back()
         for channel in channels:
             stack.push_async_callback(channel.stop)
         stack.push_async_callback(_stop, _loops(parts))
@@ -315,7 +324,7 @@ async def _store_polled(box: Inbox, name: str, received: list[Received], malform
 
 
 def _loops(parts: Parts) -> list["asyncio.Task[None]"]:
-    loops = [parts.conversation.run(), parts.fetching.run(), parts.reminders.run()]
+    loops = [parts.conversation.run(), parts.fetching.run(), parts.broadcasting.run(), parts.reminders.run()]
     loops += [delivery.run() for delivery in parts.deliveries.values()]
     return [asyncio.create_task(loop) for loop in loops]
 

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -16,6 +17,7 @@ from bot.clock import Clock
 from bot.core import form
 from bot.core import session as talk
 from bot.core.effects import (
+    Broadcast,
     Erase,
     FileReport,
     FollowLink,
@@ -61,7 +63,7 @@ class _Chat:
 
 
 class Conversation:
-    """`woken` is called after each commit that others may have to act on: deliver, fetch.
+    """`woken` is called after each commit that others may have to act on: deliver; if True, fetch, broadcast.
 
     `draw_invite` draws the code of an invite.
     """
@@ -112,13 +114,13 @@ class Conversation:
     async def step(self) -> int:
         """Decide one batch; returns how many events are off the table. What breaks it is then tried alone."""
         try:
-            count, fetching = await self._db.write(self._batch)
+            count, more = await self._db.write(self._batch)
         except Exception as error:
             log.warning("a batch failed", action="batch_failed", kind=type(error).__name__)
-            count, fetching = await self._one_by_one(), True
+            count, more = await self._one_by_one(), True
         if count:
             self.handled += count
-            self._woken(fetching)
+            self._woken(more)
         return count
 
     async def _batch(self, conn: AsyncConnection) -> tuple[int, bool]:
@@ -172,9 +174,9 @@ class Conversation:
                 self.quarantined += 1
                 await inbox.quarantine(conn, row.id, f"malformed: {parsed}")
         chats = await self._chats(conn, [(r, p) for r, p in read if isinstance(p, Parsed)])
-        fetching = False
+        more = False
         while turn := {key: chat for key, chat in chats.items() if chat.waiting}:
-            fetching |= await self._round(conn, turn, now)
+            more |= await self._round(conn, turn, now)
         states = [
             (key, talk.dump(chat.session), chat.session.wake_at)
             for key, chat in chats.items()
@@ -185,7 +187,7 @@ class Conversation:
         done = [row.id for row, parsed in read if not isinstance(parsed, Malformed)]
         if done:
             await inbox.done(conn, done)
-        return len(rows), fetching
+        return len(rows), more
 
     def _read(self, row: Stored) -> Parsed | Malformed | None:
         try:
@@ -229,7 +231,7 @@ class Conversation:
             decision = decide(incoming, chat.session, known, self._world)
             decided.append((chat, incoming, known.me.person, decision))
         await self._write(conn, decided, int(now.timestamp() * 1000))
-        return any(isinstance(e, KeepPhoto | FollowLink) for *_, d in decided for e in d.effects)
+        return any(isinstance(e, KeepPhoto | FollowLink | Broadcast) for *_, d in decided for e in d.effects)
 
     async def _write(
         self, conn: AsyncConnection, decided: Sequence[tuple[_Chat, Incoming, str, Decision]], now: int
@@ -249,7 +251,7 @@ class Conversation:
         await perform.write(conn, done, now, flood, self._abilities)
 
     def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
-        spoken, captions = [], {}
+        spoken, captions, told = [], {}, {}
         invited = any(isinstance(effect, MakeInvite | MakePairing) for effect in decision.effects)
         invite = self._draw_invite() if invited else None
         # One alert for fifty officers is rendered once: the same name with the same data object.
@@ -269,7 +271,10 @@ class Conversation:
                 shown = effect.code or code
                 data = {**effect.data, "code": shown}
                 captions[effect.message] = self._messages.render(effect.message, data)
-        return Done(incoming, person, decision.effects, tuple(spoken), captions, code, invite)
+            elif isinstance(effect, Broadcast):
+                render = partial(self._messages.render, effect.message)
+                told[effect.key] = {village: render(data) for village, data in effect.data.items()}
+        return Done(incoming, person, decision.effects, tuple(spoken), captions, code, invite, told)
 
 
 def _incoming(row: Stored, parsed: Parsed) -> Incoming:

@@ -384,6 +384,9 @@ class Delivery:
 
     async def _tell_refusal(self, row: Row, why: str) -> None:
         log.warning("refused", action="refused", channel=row.channel, row=row.id, why=why)
+        if row.lane in ONCE and why not in ("blocked", "gone"):
+            # It is counted in its broadcast: nobody does anything else about it, and there may be thousands.
+            return
         address = Address(row.channel, row.chat, row.grouped)
         event = Undelivered(row.id, why)
         key = f"undelivered/{row.id}"

@@ -14,6 +14,7 @@ from bot.core.effects import (
     VOICE,
     AttachPhotos,
     Bind,
+    Broadcast,
     Burn,
     Change,
     Consent,
@@ -39,12 +40,13 @@ from bot.core.effects import (
     Unbind,
     Unheard,
     Unhold,
+    Unsubscribe,
 )
 from bot.core.events import Address, Incoming
 from bot.core.invite import LIFE_MS, PAIRING_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
 from bot.core.split import split
-from storage import counters, erasure, offers, outbox, pairings, people, photos, reports, sessions
+from storage import broadcasts, counters, erasure, offers, outbox, pairings, people, photos, reports, sessions
 from storage.tables import OutboxState, PhotoState
 
 FLOOD_MS = 60_000
@@ -68,7 +70,7 @@ class Spoken:
 class Done:
     """One event's effects, its Says rendered in order; the `code` it files under, `captions` of photos.
 
-    `invite` is the code of the invite that it makes.
+    `invite` is the code of the invite that it makes; `told` what each broadcast says, by key and village.
     """
 
     incoming: Incoming
@@ -78,6 +80,7 @@ class Done:
     captions: Mapping[str, Message] = field(default_factory=dict)
     code: str | None = None
     invite: str | None = None
+    told: Mapping[str, Mapping[str, Message]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -274,6 +277,11 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await _relocate(conn, here, chat)
         case Reach(reachable):
             await people.reach(conn, here.channel, here.chat, reachable)
+        case Unsubscribe():
+            await broadcasts.unsubscribe(conn, here.channel, here.chat)
+        case Broadcast(key, message, _, until):
+            texts = {village: _text(told) for village, told in one.told[key].items()}
+            await broadcasts.make(conn, key, message, texts, batch.now, until)
         case Heard(ids):
             await reports.heard(conn, ids, batch.now)
         case Unheard(report):
@@ -342,7 +350,7 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
     # The newest after photo is the one that matters, and the first the reporter sent.
     shown = ready[-show.limit :] if show.purpose == "after" else ready[: show.limit]
     for photo in shown:
-        row = _row(show.to, show.message, one.captions[show.message], batch.now)
+        row = outbox_row(show.to, show.message, one.captions[show.message], batch.now)
         key = f"{show.message}/{photo.id}/{show.to.key}/{show.round}"
         batch.promises.append(
             row
@@ -360,7 +368,7 @@ def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
     say = spoken.say
     if say.question:
         batch.questions.add((say.to.channel, say.to.chat))
-    row = _row(say.to, say.message, spoken.message, batch.now)
+    row = outbox_row(say.to, say.message, spoken.message, batch.now)
     if spoken.message.buttons and say.lane != Lane.ALERT:
         # Alerts are answered by code or by reply: "1" must never take the wrong one of two.
         batch.offered[say.to.key] = row["buttons"]
@@ -375,7 +383,7 @@ def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
     able = batch.abilities.get(say.to.channel, USUAL)
     if spoken.message.place_wanted and able.place_picture_key is not None and not say.to.group:
         batch.promises.append(_how_to_place(row, able.place_picture_key, batch.now))
-    batch.promises += _parts(row, able)
+    batch.promises += parts(row, able)
 
 
 def _how_to_place(row: dict[str, Any], picture: str, now: int) -> dict[str, Any]:
@@ -385,18 +393,22 @@ def _how_to_place(row: dict[str, Any], picture: str, now: int) -> dict[str, Any]
     return row | bare | {"key": key}
 
 
-def _parts(row: dict[str, Any], able: Abilities) -> list[dict[str, Any]]:
+def parts(row: dict[str, Any], able: Abilities) -> list[dict[str, Any]]:
     """One row is one call of the platform: a text too long for it becomes several, choices under the last."""
-    parts = split(row["text"], able.text_max - (CHOICES_ROOM if able.numbered else 0))
+    texts = split(row["text"], able.text_max - (CHOICES_ROOM if able.numbered else 0))
     key = row["key"]
     early = [
         {"text": part, "buttons": "[]", "wants_place": False, "key": f"{key}/{n}" if key else None}
-        for n, part in enumerate(parts[:-1])
+        for n, part in enumerate(texts[:-1])
     ]
-    return [*(row | part for part in early), row | {"text": parts[-1]}]
+    return [*(row | part for part in early), row | {"text": texts[-1]}]
 
 
-def _row(to: Address, name: str, message: Message, now: int) -> dict[str, Any]:
+def _text(message: Message) -> broadcasts.Text:
+    return broadcasts.Text(message.text, as_json(message.buttons), message.place_wanted)
+
+
+def outbox_row(to: Address, name: str, message: Message, now: int) -> dict[str, Any]:
     return {
         "channel": to.channel,
         "chat": to.chat,

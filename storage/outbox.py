@@ -32,6 +32,7 @@ _BLANK = {
     "numbered": True,
     "state": OutboxState.DUE,
     "tries": 0,
+    "broadcast": None,
 }
 
 
@@ -157,16 +158,31 @@ async def next_due(conn: AsyncConnection, channel: str, now: int) -> int | None:
     return due
 
 
+_COPIED = ("lane", "message", "text", "buttons", "photo", "wants_place", "silent", "report", "broadcast")
+
+
 async def redirect(conn: AsyncConnection, row: int, channel: str, chat: str, now: int) -> None:
-    """Promise a message again, to the person's chat on another channel."""
+    """Promise a message again, to the person's chat on another channel; there it counts for its broadcast."""
     found = await find(conn, row)
     if found is not None:
-        copied = ("lane", "message", "text", "buttons", "photo", "wants_place", "silent", "report")
+        copied = (
+            "lane",
+            "message",
+            "text",
+            "buttons",
+            "photo",
+            "wants_place",
+            "silent",
+            "report",
+            "broadcast",
+        )
         again = {name: found._mapping[name] for name in copied}
         key = f"redirected/{row}"
         await promise(
             conn, [again | {"channel": channel, "chat": chat, "key": key, "made_at": now, "due_at": now}]
         )
+        if found.broadcast is not None:
+            await conn.execute(sa.update(outbox).where(outbox.c.id == row).values(broadcast=None))
 
 
 async def find(conn: AsyncConnection, row: int) -> Row | None:

@@ -31,6 +31,15 @@ class OutboxState:
     DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED, HELD, UNREACHABLE = 0, 1, 2, 3, 4, 5, 6, 7
 
 
+class BroadcastState:
+    """`GOING` is being promised; of `PROMISED` some may wait; what waits of `STOPPED` is taken back.
+
+    `OVER`: its time is past, and nothing of it waits.
+    """
+
+    GOING, PROMISED, STOPPED, OVER = 0, 1, 2, 3
+
+
 class PhotoState:
     """`ERASED`: its file is to go from the store, and then its row."""
 

@@ -55,9 +55,11 @@ from bot.photos import Clean, PhotoTrouble
 from storage.database import Database
 from storage.files import Files
 from storage.tables import (
+    BroadcastState,
     InboxState,
     OutboxState,
     PhotoState,
+    broadcasts,
     inbox,
     links,
     outbox,
@@ -263,17 +265,18 @@ def _words() -> tuple[Commune, Lexicon, Messages]:
 
 
 def _owed(channel: str, now: int) -> sa.Select[Any]:
-    """What the loops could do now: decide, send, fetch; and a number that grows with all that arrives."""
+    """What the loops could do now: decide, send, fetch or promise; and a number that grows with arrivals."""
 
     def count(table: sa.Table, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[Any]:
         return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
 
     due = (outbox.c.channel == channel, outbox.c.state == OutboxState.DUE, outbox.c.due_at <= now)
     photo = count(photos, photos.c.state == PhotoState.WAITING, photos.c.due_at <= now)
+    going = count(broadcasts, broadcasts.c.state == BroadcastState.GOING)
     return sa.select(
         count(inbox, inbox.c.state == InboxState.NEW),
         count(outbox, *due),
-        photo + count(links, links.c.due_at <= now),
+        photo + going + count(links, links.c.due_at <= now),
         sa.select(sa.func.max(inbox.c.id)).scalar_subquery(),
     )
 
@@ -366,6 +369,7 @@ class Stage:
                 await parts.conversation.step()
             elif not outbox_now:
                 await parts.fetching.step()
+                await parts.broadcasting.step()
             for delivery in parts.deliveries.values():
                 await delivery.step()
                 await delivery.settle()

@@ -25,6 +25,7 @@ FLOORS: dict[str, float] = {
     "bot.linkpage": 4,
     "bot.office": 4,
     "bot.web": 4,
+    "bot.broadcasting": 3,
     "bot.conversation": 3,
     "bot.delivery": 3,
     "bot.fetching": 3,

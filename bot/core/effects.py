@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import Any, Literal
 
 from bot.core.events import Address, FileRef
 from bot.core.session import Draft
@@ -54,6 +54,21 @@ class Say:
     key: str | None = None
     night: Night = Night.WAIT
     silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Promise one message to everybody who follows the reminders: by its `key` once, ever.
+
+    `data` fills the template village by village; that of "" is for people of any village and of those that
+    are not listed, who without it are not told. What has not gone out by `until` (ms) does not go out.
+    """
+
+    key: str
+    message: str
+    data: Mapping[str, Mapping[str, Any]]
+    until: int
+    audience: Literal["reminded"] = "reminded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +226,11 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Whoever has this private chat is sent no more reminders, those that wait included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """These reports were told to somebody at last."""
 
@@ -262,6 +282,7 @@ class Unheard:
 
 Effect = (
     Say
+    | Broadcast
     | ShowPhotos
     | FileReport
     | Change
@@ -279,6 +300,7 @@ Effect = (
     | Unbind
     | Relocate
     | Reach
+    | Unsubscribe
     | Heard
     | Unheard
     | Note

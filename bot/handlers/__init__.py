@@ -268,5 +268,5 @@ def _photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
 
 def _undelivered(talk: Talk, why: str) -> Decision:
     refusal = talk.facts.refusal
-    lost = join.unreachable(talk, talk.here) if why in ("blocked", "gone") and refusal is not None else ()
+    lost = join.unreachable(talk, refusal) if why in ("blocked", "gone") and refusal is not None else ()
     return talk.stay(*lost, *alerts.undelivered(talk))

@@ -1,8 +1,9 @@
 """Becoming a member with a code, and making a group the room of a unit."""
 
 from bot.core.commune import LEAD
-from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind
-from bot.core.events import Address, Moved
+from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind, Unsubscribe
+from bot.core.events import Moved
+from bot.core.facts import Refusal
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
 from bot.handlers import hearing, pairing
@@ -122,6 +123,11 @@ def moved(talk: Talk, event: Moved) -> Decision:
     return talk.stay(Relocate(event.chat))
 
 
-def unreachable(talk: Talk, address: Address) -> tuple[Effect, ...]:
-    """The platform refused a chat for good: a room is nobody's any more, a person is not written to."""
-    return left(talk).effects if address.group else (Reach(False),)
+def unreachable(talk: Talk, refusal: Refusal) -> tuple[Effect, ...]:
+    """The platform refused a chat for good: a room is nobody's any more, a person is not written to.
+
+    Who blocked us when a reminder came wants no more of them, elsewhere neither, nor once they are back.
+    """
+    if talk.here.group:
+        return left(talk).effects
+    return (Reach(False), Unsubscribe()) if refusal.lane == Lane.REMINDER else (Reach(False),)
