@@ -21,8 +21,8 @@ from storage.database import Database
 
 log = structlog.get_logger()
 
-# So many hold the database for a few hundredths of a second; see bench/broadcast.py.
-CHUNK = 400
+# So many hold the database for some twenty milliseconds; see bench/broadcast.py.
+CHUNK = 500
 IDLE_LOOK_S = 5.0
 
 

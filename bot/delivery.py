@@ -45,6 +45,8 @@ BACKOFF_FIRST_S, BACKOFF_MAX_S = 1.0, 300.0
 # When the platform is back, an alert must not sit out a long pause.
 ALERT_BACKOFF_MAX_S = 10.0
 PHOTO_TRIES = 20
+# So much of the permitted rate may be left over from a moment when we had no turn.
+CATCH_UP_S = 0.5
 IDLE_LOOK_S = 5.0
 TIDY_S = 300.0
 # What rings within a few milliseconds shares one look at the database.
@@ -72,21 +74,26 @@ class Bucket:
         self.tokens -= 1
 
 
-class Minute:
-    """At most `most` in any sixty seconds."""
+class Window:
+    """At most `most` in any `seconds`."""
 
-    def __init__(self, most: int) -> None:
-        self._times: deque[float] = deque(maxlen=max(1, most))
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most, self._seconds = max(1, most), seconds
+        self._times: deque[float] = deque()
+
+    def room(self, now: float) -> int:
+        while self._times and self._times[0] + self._seconds <= now:
+            self._times.popleft()
+        return self._most - len(self._times)
 
     def wait(self, now: float) -> float:
-        full = len(self._times) == self._times.maxlen
-        return max(0.0, self._times[0] + 60 - now) if full else 0.0
+        return 0.0 if self.room(now) > 0 else self._times[0] + self._seconds - now
 
     def take(self, now: float) -> None:
         self._times.append(now)
 
     def idle(self, now: float) -> bool:
-        return not self._times or self._times[-1] + 60 <= now
+        return self.room(now) == self._most
 
 
 class Pacing:
@@ -94,10 +101,12 @@ class Pacing:
 
     def __init__(self, pace: Pace, now: float) -> None:
         self._pace = pace
-        size = max(1.0, pace.overall / 10)
-        self._overall = Bucket(pace.overall, size, size, now)
+        # What a moment without a turn leaves over is made up for, but no second sees more than a tenth too much.
+        start, size = max(1.0, pace.overall / 10), max(1.0, pace.overall * CATCH_UP_S)
+        self._overall = Bucket(pace.overall, size, start, now)
+        self._second = Window(int(pace.overall * 1.1), 1.0)
         self._chats: dict[str, Bucket] = {}
-        self._groups: dict[str, Minute] = {}
+        self._groups: dict[str, Window] = {}
         self.silent_until = 0.0
 
     def wait(self, chat: str, group: bool, now: float) -> float:
@@ -106,19 +115,20 @@ class Pacing:
             self._chats[chat] = Bucket(self._pace.chat, self._pace.burst, self._pace.burst, now)
         wait = self._chats[chat].wait(now)
         if group:
-            minute = self._groups.setdefault(chat, Minute(int(self._pace.group_minute)))
+            minute = self._groups.setdefault(chat, Window(int(self._pace.group_minute), 60.0))
             wait = max(wait, minute.wait(now))
         return wait
 
     def wait_overall(self, now: float) -> float:
-        return max(self._overall.wait(now), self.silent_until - now)
+        return max(self._overall.wait(now), self._second.wait(now), self.silent_until - now)
 
     def allowed(self, now: float) -> int:
         """How many messages may go at once now."""
-        return 0 if self.wait_overall(now) > 0 else int(self._overall.tokens)
+        return 0 if self.wait_overall(now) > 0 else min(int(self._overall.tokens), self._second.room(now))
 
     def take(self, chat: str, now: float) -> None:
         self._overall.take()
+        self._second.take(now)
         self._chats[chat].take()
         if chat in self._groups:
             self._groups[chat].take(now)

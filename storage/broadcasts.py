@@ -1,7 +1,7 @@
 """One message for many people: written once, promised to them chunk by chunk, counted to the last one."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
@@ -121,7 +121,6 @@ _FOLLOWERS = (
 _CHATS = (
     sa.select(accounts.c.person, accounts.c.channel, accounts.c.chat)
     .where(accounts.c.person.in_(sa.bindparam("persons", expanding=True)))
-    .where(accounts.c.channel.in_(sa.bindparam("channels", expanding=True)))
     .where(accounts.c.reachable, accounts.c.chat.is_not(None))
     # The last one of each person counts.
     .order_by(sa.func.coalesce(accounts.c.wrote_at, 0), accounts.c.channel, accounts.c.account)
@@ -129,12 +128,13 @@ _CHATS = (
 
 
 async def listeners(
-    conn: AsyncConnection, cursor: str, most: int, channels: Collection[str]
+    conn: AsyncConnection, cursor: str, most: int, channels: Container[str]
 ) -> tuple[list[Listener], str | None]:
     """The next `most` who follow the reminders, and where to go on; None when these were the last."""
     found = (await conn.execute(_FOLLOWERS, {"cursor": cursor, "most": most})).all()
-    given = {"persons": [row.id for row in found], "channels": list(channels)}
-    chats = {row.person: (row.channel, row.chat) for row in await conn.execute(_CHATS, given)}
+    rows = await conn.execute(_CHATS, {"persons": [row.id for row in found]})
+    # Chosen here: a channel in the statement would lead past the index of persons.
+    chats = {row.person: (row.channel, row.chat) for row in rows if row.channel in channels}
     heard = [Listener(row.id, row.reminded, *chats[row.id]) for row in found if row.id in chats]
     return heard, found[-1].id if len(found) == most else None
 

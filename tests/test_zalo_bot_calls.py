@@ -28,7 +28,8 @@ from bot.channels.media import Media
 from bot.channels.zalo_bot import EMPTY_REST_S, POLL_REST_S, ZaloBot
 from bot.core.events import Address, FileRef
 from bot.core.message import Button, Message
-from bot.perform import _parts, as_json
+from bot.perform import as_json
+from bot.perform import parts as split_rows
 from tests.zalo_stage import labels
 
 TED = "6ede9afa66b88fe6d6a9"
@@ -121,7 +122,7 @@ async def test_choices_are_numbered_words(bot: Stage) -> None:
 async def test_a_long_text_becomes_several_that_fit_with_their_choices(bot: Stage, text: str) -> None:
     buttons = tuple(Button(f"Lựa chọn thứ {n} dài bằng ngần này chữ", f"{n}:{CODE}") for n in range(5))
     row: dict[str, Any] = {"text": text, "buttons": as_json(buttons), "key": None, "wants_place": False}
-    parts = _parts(row, bot.channel.abilities)
+    parts = split_rows(row, bot.channel.abilities)
     for part in parts:
         shown = tuple(Button(*each) for each in json.loads(part["buttons"]))
         assert isinstance(await bot.send(part["text"], buttons=shown), Sent)

@@ -16,7 +16,8 @@ from bot.channels.zalo_oa_pictures import IMAGE_LARGEST
 from bot.core.events import Address
 from bot.core.message import Button, Message
 from bot.core.window import Way
-from bot.perform import _parts, as_json
+from bot.perform import as_json
+from bot.perform import parts as split_rows
 from storage.database import Database
 from tests.zalo_calls import JPEG
 from tests.zalo_stage import IN, LAN, MINH, PLACE, TO, VOICE, OaStage, opened
@@ -133,7 +134,7 @@ LONG: Mapping[str, str] = {
 async def test_a_long_text_becomes_several_and_the_last_has_the_choices(oa: OaStage, name: str) -> None:
     buttons = tuple(Button(f"Lựa chọn thứ {n} dài bằng ngần này chữ", f"{n}:{CODE}") for n in range(5))
     row: dict[str, Any] = {"text": LONG[name], "buttons": as_json(buttons), "key": "k", "wants_place": True}
-    parts = _parts(row, oa.channel.abilities)
+    parts = split_rows(row, oa.channel.abilities)
     assert len(parts) > 1
     assert [part["buttons"] for part in parts[:-1]] == ["[]"] * (len(parts) - 1)
     assert len({part["key"] for part in parts}) == len(parts)

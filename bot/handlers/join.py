@@ -2,7 +2,7 @@
 
 from bot.core.commune import LEAD
 from bot.core.effects import Bind, Burn, Effect, Heard, Join, Lane, Reach, Relocate, Say, Unbind, Unsubscribe
-from bot.core.events import Moved
+from bot.core.events import Address, Moved
 from bot.core.facts import Refusal
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
