@@ -101,7 +101,7 @@ class Pacing:
 
     def __init__(self, pace: Pace, now: float) -> None:
         self._pace = pace
-        # What a moment without a turn leaves over is made up for, but no second sees more than a tenth too much.
+        # What a moment without a turn leaves over is made up for; no second sees more than a tenth too much.
         start, size = max(1.0, pace.overall / 10), max(1.0, pace.overall * CATCH_UP_S)
         self._overall = Bucket(pace.overall, size, start, now)
         self._second = Window(int(pace.overall * 1.1), 1.0)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import cleanups
 from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
@@ -33,10 +34,12 @@ from bot.core.facts import (
 )
 from bot.core.places import metres, valid
 from bot.core.report import Report
-from storage import groups, outbox, pairings, people, photos, reports
+from storage import campaigns, groups, outbox, pairings, people, photos, reports
 from storage.tables import PhotoState
 
 OPEN_SHOWN = 6
+# What is open in all villages together, the oldest first.
+SPOTS_READ = 500
 MINE_SHOWN = 5
 UNHEARD_SHOWN = 20
 HELD_SHOWN = 40
@@ -186,6 +189,14 @@ async def _one(
         found = await pairings.find(conn, need.invite)
         if found is not None and incoming.at.timestamp() * 1000 < found[1]:
             values["pairing"] = Pairing(need.invite, found[0])
+    if need.campaign is not None:
+        values["campaign"] = await cleanups.cleanup(conn, need.campaign)
+    if need.campaigns:
+        values["campaigns"], values["last_campaign"] = await cleanups.calendar(conn, now)
+    if need.reminded:
+        values["reminded"] = await campaigns.reminded(conn, me.person)
+    if need.spots:
+        values["spots"] = await _as_reports(conn, await reports.open_in_villages(conn, SPOTS_READ))
     if need.my_desks:
         values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:

@@ -11,6 +11,7 @@ from bot.channels.base import Malformed, Parsed, Received
 from bot.clock import Clock
 from bot.core.events import (
     Address,
+    CampaignDue,
     CutOff,
     DraftDue,
     FloodOver,
@@ -38,6 +39,7 @@ _OWN = {
     "morning": MorningDue,
     "flood": FloodOver,
     "cutoff": CutOff,
+    "campaign": CampaignDue,
 }
 # Of a payload that cannot be read, the beginning is enough to see what it was.
 KEPT_BYTES = 64 * 1024
@@ -52,6 +54,7 @@ OwnEvent = (
     | MorningDue
     | FloodOver
     | CutOff
+    | CampaignDue
 )
 
 

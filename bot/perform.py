@@ -17,6 +17,7 @@ from bot.core.effects import (
     Broadcast,
     Burn,
     Change,
+    Come,
     Consent,
     Dismiss,
     Effect,
@@ -32,9 +33,13 @@ from bot.core.effects import (
     MakePairing,
     Note,
     Pair,
+    Participate,
     Reach,
     Relocate,
+    Remind,
     Say,
+    SetCampaign,
+    SetPlace,
     Shift,
     ShowPhotos,
     Unbind,
@@ -46,7 +51,19 @@ from bot.core.events import Address, Incoming
 from bot.core.invite import LIFE_MS, PAIRING_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
 from bot.core.split import split
-from storage import broadcasts, counters, erasure, offers, outbox, pairings, people, photos, reports, sessions
+from storage import (
+    broadcasts,
+    campaigns,
+    counters,
+    erasure,
+    offers,
+    outbox,
+    pairings,
+    people,
+    photos,
+    reports,
+    sessions,
+)
 from storage.tables import OutboxState, PhotoState
 
 FLOOD_MS = 60_000
@@ -290,6 +307,17 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await reports.note(conn, [_line(one, report, action, batch.now, note=note)])
         case Follow(report):
             await reports.follow(conn, report, one.person, here.channel, here.chat, batch.now)
+        case SetCampaign(campaign, version, values):
+            await campaigns.change(conn, campaign, version, values)
+        case SetPlace(campaign, unit, place):
+            await campaigns.set_place(conn, campaign, unit, place)
+        case Participate(campaign, unit, action, values):
+            told = {"at": batch.now, "person": one.person or None, "action": action}
+            await campaigns.tell(conn, campaign, unit, values, told)
+        case Come(campaign, village, coming):
+            await campaigns.answer(conn, campaign, one.person, village, coming=coming)
+        case Remind(village_):
+            await campaigns.remind(conn, one.person, village_, batch.now)
         case Erase():
             await erasure.erase(conn, one.person, one.incoming.id)
         case Shift(unit, until):

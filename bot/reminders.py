@@ -8,12 +8,14 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import cleanups
 from bot.clock import Clock
 from bot.core import when
+from bot.core.campaign import of_years
 from bot.core.commune import LEAD, Commune
-from bot.core.events import Address, DraftDue, FloodOver, MorningDue, Overlooked, ReportDue
+from bot.core.events import Address, CampaignDue, DraftDue, FloodOver, MorningDue, Overlooked, ReportDue
 from bot.inbox import own_arrival
-from storage import inbox, outbox, people, reports, sessions
+from storage import campaigns, inbox, outbox, people, reports, sessions
 from storage.database import Database
 
 log = structlog.get_logger()
@@ -27,6 +29,7 @@ AGAIN_MS = 10 * 60 * 1000
 # A morning's digest that comes later than this is of no use any more.
 LATE_MORNING = timedelta(hours=5)
 MONDAY = 0
+YEARS_AHEAD = 3
 FLOOD_MS = 60_000
 
 
@@ -79,7 +82,14 @@ class Reminders:
     async def _promise(self, conn: AsyncConnection) -> int:
         now = self._clock.ms()
         await outbox.release(conn, now)
-        looks = (self._drafts, self._overlooked, self._due, self._mornings, self._floods)
+        looks = (
+            self._drafts,
+            self._overlooked,
+            self._due,
+            self._mornings,
+            self._floods,
+            self._campaigns,
+        )
         return sum([await look(conn, now) for look in looks])
 
     async def _due(self, conn: AsyncConnection, now: int) -> int:
@@ -109,6 +119,21 @@ class Reminders:
             for unit in sorted(units)
         ]
         return await inbox.store(conn, arrivals)
+
+    async def _campaigns(self, conn: AsyncConnection, now: int) -> int:
+        """Clean-up days are there years ahead; those with a step that is due become an event."""
+        year = when.local(now).year
+        latest = await campaigns.latest_year(conn)
+        if latest < year + YEARS_AHEAD:
+            # What was over before the program was first started is not made up for.
+            known, today = of_years(max(year, latest + 1), year + YEARS_AHEAD), when.local(now).date()
+            await campaigns.seed(conn, [cleanups.row_of(one) for one in known if one.day >= today])
+        address = Address("internal", "campaigns")
+        arrivals = [
+            own_arrival(address, "", CampaignDue(campaign, version), f"campaign/{campaign}/{version}", now)
+            for campaign, version in await campaigns.due(conn, now, AT_ONCE)
+        ]
+        return await inbox.store(conn, arrivals) if arrivals else 0
 
     async def _floods(self, conn: AsyncConnection, now: int) -> int:
         """Chats whose alerts have waited a minute: they are told in one digest."""

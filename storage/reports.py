@@ -242,6 +242,12 @@ async def open_in(conn: AsyncConnection, field: str, unit: str, since: int, limi
     return list(await conn.execute(query.order_by(reports.c.id.desc()).limit(limit)))
 
 
+async def open_in_villages(conn: AsyncConnection, limit: int) -> list[Row]:
+    """What is open at the villages' own desks, the oldest first."""
+    query = _ONE.where(reports.c.closed_at.is_(None), reports.c.unit == reports.c.desk)
+    return list(await conn.execute(query.order_by(reports.c.id).limit(limit)))
+
+
 # A degree of latitude is 111 km everywhere; of longitude 104 km at Hải Phòng: the box is a little too wide.
 METRES_A_DEGREE = 100_000.0
 

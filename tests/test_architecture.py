@@ -34,6 +34,7 @@ FLOORS: dict[str, float] = {
     "bot.clock": 1.5,
     "bot.config": 1.5,
     "bot.channels": 2,
+    "bot.cleanups": 1.7,
     "bot.facts": 2,
     "bot.handlers": 2,
     "bot.inbox": 2,
@@ -72,7 +73,7 @@ IMPURE = frozenset(
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 # Where Vietnamese is the subject, not something said to somebody.
-ABOUT_VIETNAMESE = frozenset({"bot.core.text"})
+ABOUT_VIETNAMESE = frozenset({"bot.core.amounts", "bot.core.text"})
 MAY_PRINT = "bot.cli"
 
 # Any one of these marks makes a Latin letter Vietnamese; đ has no such parts.

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from bot.core.campaign import FEASTS, TET, fixed_date, of_years, tet, usual, usual_day
+from bot.core.lunar import day_in_vietnam, month_length, new_moon
 from bot.core.schedule import Step, following, moments, too_late
 from bot.core.when import ZONE
 
@@ -25,47 +26,8 @@ KNOWN = {
 }
 
 
-# The moon and the sun by Meeus' "Astronomical Algorithms" (chapters 25 and 49), as almanac makers in Vietnam
-# use them: a month begins on the day of the new moon at UTC+7, the eleventh has the winter solstice in it.
-
-
-def new_moon(k: float) -> float:
-    """Julian day (UT, nearly) of the k-th new moon since 6 January 2000."""
-    t = k / 1236.85
-    jde = 2451550.09766 + 29.530588861 * k + 0.00015437 * t**2 - 0.00000015 * t**3
-    m, mm, f = (
-        math.radians(2.5534 + 29.1053567 * k),
-        math.radians(201.5643 + 385.81693528 * k + 0.0107582 * t**2),
-        math.radians(160.7108 + 390.67050284 * k - 0.0016118 * t**2),
-    )
-    e = 1 - 0.002516 * t
-    omega = math.radians(124.7746 - 1.56375588 * k)
-    jde += (
-        -0.4072 * math.sin(mm)
-        + 0.17241 * e * math.sin(m)
-        + 0.01608 * math.sin(2 * mm)
-        + 0.01039 * math.sin(2 * f)
-        + 0.00739 * e * math.sin(mm - m)
-        - 0.00514 * e * math.sin(mm + m)
-        + 0.00208 * e * e * math.sin(2 * m)
-        - 0.00111 * math.sin(mm - 2 * f)
-        - 0.00057 * math.sin(mm + 2 * f)
-        + 0.00056 * e * math.sin(2 * mm + m)
-        - 0.00042 * math.sin(3 * mm)
-        + 0.00042 * e * math.sin(m + 2 * f)
-        + 0.00038 * e * math.sin(m - 2 * f)
-        - 0.00024 * e * math.sin(2 * mm - m)
-        - 0.00017 * math.sin(omega)
-    )
-    return jde - delta_t(2000 + t * 100) / 86400
-
-
-def delta_t(year: float) -> float:
-    """Seconds between dynamical and universal time, the long-term parabola of Espenak and Meeus."""
-    if year < 2050:
-        t = year - 2000
-        return 62.92 + 0.32217 * t + 0.005589 * t * t
-    return -20 + 32 * ((year - 1820) / 100) ** 2 - 0.5628 * (2150 - year)
+# The sun by Meeus' "Astronomical Algorithms" (chapter 25): a month begins on the day of the new moon at
+# UTC+7, the eleventh has the winter solstice in it.
 
 
 def sun_longitude(jd: float) -> float:
@@ -77,11 +39,6 @@ def sun_longitude(jd: float) -> float:
     c += 0.000289 * math.sin(3 * m)
     omega = math.radians(125.04 - 1934.136 * t)
     return (l0 + c - 0.00569 - 0.00478 * math.sin(omega)) % 360
-
-
-def day_in_vietnam(jd: float) -> date:
-    moment = datetime(2000, 1, 1, 12, tzinfo=UTC) + timedelta(days=jd - 2451545.0)
-    return (moment + timedelta(hours=7)).date()
 
 
 def new_moons(year: int) -> list[date]:
@@ -136,6 +93,8 @@ def test_before_tet_people_clean_on_a_sunday(year: int) -> None:
     day = usual_day(TET, year)
     assert day.weekday() == 6
     assert 5 <= (tet(year) - day).days <= 11
+    assert 19 <= usual(TET, year).lunar_day <= 26
+    assert month_length(tet(year)) in (29, 30)
 
 
 def test_five_a_year_with_their_dates() -> None:
@@ -151,6 +110,7 @@ def test_five_a_year_with_their_dates() -> None:
     }
     # The plan's example: 6 o'clock on Sunday 31 January, 24 Chạp.
     assert usual_day(TET, 2027) == date(2027, 1, 31)
+    assert usual(TET, 2027).lunar_day == 24
 
 
 def local(day: int, hour: int, minute: int) -> datetime:

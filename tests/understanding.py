@@ -372,7 +372,7 @@ _ANSWERS: Mapping[str, Answer] = {
     # Of a report that is sent it is said how to take it back.
     "huỷ": _saying("cancelled", "nothing_to_cancel", asking=("ask_cancel",)),
     "dừng": _saying("stop"),
-    "bật": _saying("on"),
+    "bật": _saying("on", "ask_reminders"),
     "riêng tư": _when(lambda heard: heard.says("privacy") or bool(heard.got.get("secret"))),
     "mắng": _saying("insulted"),
     "lạc đề": _saying("off_topic", "help", "greeting"),

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 import holidays
 
+from bot.core.lunar import month_length
 from bot.core.when import ZONE
 
 # The plan asks for five a year (III.3): their ids stand in a campaign's id, so they never change.
@@ -51,9 +52,10 @@ class Campaign:
         return datetime.combine(self.day, self.hour, ZONE)
 
     @property
-    def day_of_tet(self) -> int | None:
-        """Days from the working day to Tết; None for the other feasts."""
-        return (self.fixed - self.day).days if self.feast == TET else None
+    def lunar_day(self) -> int:
+        """The day of tháng Chạp, as people say it before Tết; 0 for the other feasts, and after Tết."""
+        before = (self.fixed - self.day).days
+        return month_length(self.fixed) - before + 1 if self.feast == TET and before > 0 else 0
 
 
 @lru_cache(maxsize=128)

@@ -269,6 +269,50 @@ class Unhold:
 
 
 @dataclass(frozen=True, slots=True)
+class SetCampaign:
+    """Move a clean-up day on, or elsewhere, if it is still at that version; `values` are columns."""
+
+    campaign: str
+    version: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SetPlace:
+    """Where a unit meets for a clean-up."""
+
+    campaign: str
+    unit: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Participate:
+    """What a unit says of a clean-up: `values` are columns of a participation; leaves a line of history."""
+
+    campaign: str
+    unit: str
+    action: str
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Come:
+    """The sender says whether they come to a clean-up; counted for the village, shown to nobody by name."""
+
+    campaign: str
+    village: str
+    coming: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    """Whether the sender hears of clean-up days: of a village, of any (empty), or not (None)."""
+
+    village: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Erase:
     """Everything that says who the sender is goes; what they reported stays."""
 
@@ -308,4 +352,9 @@ Effect = (
     | Shift
     | Unhold
     | Erase
+    | SetCampaign
+    | SetPlace
+    | Participate
+    | Come
+    | Remind
 )

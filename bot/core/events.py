@@ -169,6 +169,14 @@ class FloodOver:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignDue:
+    """The next step of a clean-up day is due; a campaign at another version has been dealt with."""
+
+    campaign: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """A platform refuses our credentials, or lets us do nothing: `problem` in its own words or number."""
 
@@ -198,6 +206,7 @@ Event = (
     | MorningDue
     | FloodOver
     | CutOff
+    | CampaignDue
 )
 
 

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.core.amounts import Amounts
+from bot.core.campaign import Campaign
 from bot.core.events import Address
 from bot.core.report import Report
+
+NOTHING = Amounts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,9 @@ class Needs:
     at a unit, `open_fields` and of these fields anywhere, filed `open_before` · `counts`: all units'
     figures · `members_of`: who belongs to these units, `my_members`: to those that the sender heads,
     `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of ·
-    `unreached`: who could not be told something, promised from the one moment (ms) to the other.
+    `unreached`: who could not be told something, promised from the one moment (ms) to the other ·
+    `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come, and the last;
+    `reminded`: what the sender hears of them; `spots`: what is open in every village.
     """
 
     code: str | None = None
@@ -49,6 +55,33 @@ class Needs:
     member: int | None = None
     groups: bool = False
     unreached: tuple[int, int] | None = None
+    campaign: str | None = None
+    campaigns: bool = False
+    reminded: bool = False
+    spots: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a unit said of a clean-up; `accepted` and `reported` are the moments (ms)."""
+
+    unit: str
+    accepted: int | None = None
+    accepted_by: str = ""
+    reported: int | None = None
+    reported_by: str = ""
+    amounts: Amounts = NOTHING
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cleanup:
+    """A clean-up day: where units meet, what they said, and how many of each village want to come."""
+
+    campaign: Campaign
+    places: Mapping[str, str]
+    results: Mapping[str, Result]
+    coming: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +260,11 @@ class Facts:
     invite: Invite | None = None
     pairing: Pairing | None = None
     introduce: bool = False
+    campaign: "Cleanup | None" = None
+    campaigns: tuple[Campaign, ...] = ()
+    last_campaign: Campaign | None = None
+    reminded: str | None = None
+    spots: tuple[Report, ...] = ()
     unheard: tuple[Report, ...] = ()
     refusal: Refusal | None = None
     near: tuple[Near, ...] = ()

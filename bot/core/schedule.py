@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from bot.core.campaign import Campaign
-from bot.core.when import ZONE
+from bot.core.when import ZONE, ms
 
 
 class Step(StrEnum):
@@ -75,6 +75,17 @@ def _at(campaign: Campaign, rule: _Rule) -> datetime:
 def following(campaign: Campaign) -> Moment | None:
     """The first step that was neither told nor let go."""
     return next((moment for moment in moments(campaign) if moment.step not in campaign.done), None)
+
+
+def kept(campaign: Campaign) -> dict[str, Any]:
+    """The columns of a campaign that change; `due_at` (ms) is when its next step is due."""
+    upcoming = following(campaign)
+    return {
+        "day": campaign.day.isoformat(),
+        "hour": campaign.hour.isoformat("minutes"),
+        "done": " ".join(sorted(campaign.done)),
+        "due_at": None if upcoming is None else ms(upcoming.at),
+    }
 
 
 def too_late(campaign: Campaign, now: datetime) -> tuple[Step, ...]:

@@ -23,6 +23,7 @@ URGENT_FOR_MS = 30 * 60 * 1000
 COMPLAINT_FOR_MS = 24 * 3600 * 1000
 CHOOSING_FOR_MS = 10 * 60 * 1000
 PAUSED_FOR_MS = 60 * 60 * 1000
+RESULT_FOR_MS = 6 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ class Session:
     `last_at` when; `complaint` the code of a report whose reporter said "not yet" and owes a word;
     `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
     told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
-    role to invite), and when; until `paused_until` somebody of the authority answers here by hand.
+    role to invite), and when; until `paused_until` somebody of the authority answers here by hand;
+    `result_for` is the campaign and unit (a/b) whose result is being told, since `result_at`.
     """
 
     draft: Draft | None = None
@@ -122,6 +124,8 @@ class Session:
     choosing: str = ""
     choosing_at: int = 0
     paused_until: int = 0
+    result_for: str = ""
+    result_at: int = 0
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""
@@ -142,6 +146,11 @@ class Session:
         chosen, _, group = self.chooses(now).partition(":")
         placing = self.draft is not None and self.draft.asked == "place"
         return placing or (bool(chosen) and group in ("", "village"))
+
+    def tells_result(self, now: int) -> tuple[str, str] | None:
+        """The campaign and the unit whose result is being told here."""
+        campaign, _, unit = self.result_for.partition("/")
+        return (campaign, unit) if unit and now - self.result_at <= RESULT_FOR_MS else None
 
     def _newest(self, account: str, steps: tuple[str, ...], since: int) -> Closing | None:
         mine = [c for c in self.closings if c.account == account and c.step in steps and c.at >= since]

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -297,6 +297,11 @@ def clean(text: str) -> str:
 
 # Vietnamese telephone and identity numbers, however they are spaced: a room never sees one.
 _PHONE: Final = re.compile(r"(?<![\w])(?:(?:\+?84|0)(?:[ .-]?\d){8,11}|\d{9,12})(?!\w)", re.ASCII)
+
+
+def phone_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where telephone numbers stand."""
+    return (found.span() for found in _PHONE.finditer(text))
 
 
 def hide_phones(text: str) -> str:

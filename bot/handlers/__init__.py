@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from bot.core.events import (
     Answered,
+    CampaignDue,
     CutOff,
     DraftDue,
     Edited,
@@ -36,6 +37,7 @@ from bot.handlers import (
     alerts,
     behalf,
     byhand,
+    campaign,
     channels,
     deadlines,
     duty,
@@ -45,10 +47,13 @@ from bot.handlers import (
     lookup,
     members,
     quiet,
+    remind,
     report,
     rooms,
+    setday,
     spoken,
     start,
+    takepart,
     urgent,
     voice,
 )
@@ -148,6 +153,8 @@ def _decided(talk: Talk) -> Decision:
             return deadlines.flood_over(talk)
         case CutOff() as event:
             return channels.cut_off(talk, event)
+        case CampaignDue() as event:
+            return campaign.due(talk, event)
 
 
 # Buttons -----------------------------------------------------------------------------------------
@@ -164,9 +171,15 @@ def _pressed(talk: Talk, action: str) -> Decision:
         return rooms.press(talk, verb, rest)
     if verb in members.VERBS:
         return members.press(talk, verb, rest)
+    if verb in setday.VERBS:
+        return setday.press(talk, rest)
+    if verb in takepart.VERBS:
+        return takepart.press(talk, verb, rest)
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()
+    if verb in remind.VERBS:
+        return remind.press(talk, verb, rest)
     if verb == "calm":
         return urgent.calm(talk, report.begin_with)
     if verb == "alarm":
@@ -225,6 +238,9 @@ def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
         return after
     if talk.here.group:
         return talk.stay()
+    of_result = takepart.photo(talk, photo)
+    if of_result is not None:
+        return of_result
     if urgent.awaits(talk) is not None and found is not None:
         return adding.add_photo(talk, found, photo)
     if found is not None:
@@ -257,6 +273,8 @@ def _voice_sent(talk: Talk, sent: VoiceSent) -> Decision:
 
 def _photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
     photo, found = talk.facts.photo, talk.facts.report
+    if photo is not None and photo.purpose.startswith(takepart.RESULT):
+        return takepart.photo_ready(talk, ready)
     if voice.fetched(talk, ready):
         return voice.ready(talk, ready)
     if photo is None or found is None:

@@ -1,7 +1,7 @@
 """What is no report: how it stands, who sees it, when is collected, stopping, scolding; kindly answered."""
 
 from bot.core.report import Report
-from bot.handlers import adding, lookup, report, start
+from bot.handlers import adding, lookup, remind, report, start
 from bot.handlers.talk import Decision, Talk
 
 STATUS_WORDS = 8
@@ -36,13 +36,13 @@ def _glad(talk: Talk, text: str) -> bool:
 def _asked(talk: Talk, text: str) -> Decision | None:
     mentions = talk.world.lexicon.mentions
     if mentions(text, "asks_stop"):
-        return start.stop(talk)
+        return remind.stop(talk)
     if mentions(text, "turns_on"):
-        return start.on(talk)
+        return remind.ask_village(talk)
     if mentions(text, "asks_privacy"):
         return start.privacy(talk)
     if mentions(text, "asks_calendar") or "calendar" in talk.world.lexicon.meanings(text):
-        return start.calendar(talk)
+        return remind.calendar(talk)
     if mentions(text, "procedure") or mentions(text, "chatter"):
         return start.off_topic(talk, text)
     if mentions(text, "asks_how"):

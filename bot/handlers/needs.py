@@ -8,6 +8,7 @@ from bot.core import when
 from bot.core.commune import LEAD
 from bot.core.events import (
     Answered,
+    CampaignDue,
     CutOff,
     Edited,
     FloodOver,
@@ -29,7 +30,9 @@ from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.unitwords import MEMBERS
-from bot.handlers import hand_on, members, rooms
+from bot.handlers import hand_on, members, remind, rooms, setday, takepart
+from bot.handlers.setday import DAY
+from bot.handlers.takepart import MEETING
 from bot.handlers.talk import World
 
 DAY_MS = 24 * 3600 * 1000
@@ -45,7 +48,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
         case PhotoSent(caption=caption):
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             own = not incoming.address.group
-            return Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
+            told = Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
+            return replace(told, campaign=_told_of(incoming, session))
         case VoiceSent(caption=caption):
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             return Needs(code=code, answered=incoming.replied, desk_of_report=True)
@@ -81,10 +85,19 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             return Needs(held=True)
         case Answered():
             return Needs(code=session.last)
+        case CampaignDue(campaign_id):
+            units = frozenset({unit.id for unit in world.commune.units.values()})
+            return Needs(campaign=campaign_id, units=units, spots=True)
         case CutOff():
             return Needs(units=frozenset({world.commune.office}))
         case _:
             return Needs()
+
+
+def _told_of(incoming: Incoming, session: Session) -> str | None:
+    """The clean-up whose result is being told here."""
+    open_ = session.tells_result(int(incoming.at.timestamp() * 1000))
+    return open_[0].removeprefix(MEETING).removeprefix(DAY) if open_ is not None else None
 
 
 def _is_urgent(incoming: Incoming, session: Session) -> bool:
@@ -116,6 +129,10 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
     if verb in ("after", "again") and session.draft is not None and session.draft.photos:
         code = rest.partition(":")[2]
         return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
+    if verb in takepart.VERBS or verb in ("come", "busy", *setday.VERBS):
+        return Needs(campaign=rest.partition(":")[0], reminded=True)
+    if verb in remind.VERBS:
+        return Needs(mine=True, campaigns=True, reminded=True)
     match verb:
         case "mem":
             return Needs(members_of=frozenset({rest.partition(":")[0]}))
@@ -216,9 +233,27 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         open_at=world.commune.police if lexicon.means(text, "shift_off") else None,
         open_before=int(incoming.at.timestamp() * 1000) + 1,
         mine=not incoming.address.group and (session.draft is None or session.draft.bare),
+        campaign=_told_of(incoming, session),
+        units=sending.units | _all_when_moved(session, incoming, world),
+        campaigns=_of_days(text, session, incoming, world),
+        reminded=_of_days(text, session, incoming, world),
         members_of=(listed := _members_asked(incoming, text, session, world)) or frozenset(),
         my_members=listed is not None,
     )
+
+
+def _all_when_moved(session: Session, incoming: Incoming, world: World) -> frozenset[str]:
+    """A day that is moved concerns every unit."""
+    open_ = session.tells_result(int(incoming.at.timestamp() * 1000))
+    return frozenset(world.commune.units) if open_ is not None and open_[0].startswith(DAY) else frozenset()
+
+
+def _of_days(text: str, session: Session, incoming: Incoming, world: World) -> bool:
+    """Whether the words may be about clean-up days: when they are, and being told of them."""
+    lexicon, now = world.lexicon, int(incoming.at.timestamp() * 1000)
+    meant = lexicon.meanings(text) & {"calendar", "stop", "on"}
+    asked = any(lexicon.mentions(text, kind) for kind in ("asks_calendar", "asks_stop", "turns_on"))
+    return bool(meant) or asked or session.chooses(now) == remind.CHOOSING
 
 
 def _members_asked(incoming: Incoming, text: str, session: Session, world: World) -> frozenset[str] | None:

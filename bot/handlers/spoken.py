@@ -16,10 +16,13 @@ from bot.handlers import (
     lookup,
     members,
     pairing,
+    remind,
     report,
     rooms,
+    setday,
     shift,
     start,
+    takepart,
     urgent,
 )
 from bot.handlers.talk import Decision, Talk
@@ -61,6 +64,9 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
         return join.code_given(talk)
     if talk.world.lexicon.means(text, "pair"):
         return pairing.draw(talk)
+    told = setday.said(talk, text) or takepart.said(talk, text) or remind.said_village(talk, text)
+    if told is not None:
+        return told
     managed = rooms.said(talk, text) or members.said(talk, text) or behalf.told(talk, text)
     if managed is not None:
         return managed
@@ -109,7 +115,7 @@ def _plain_words(talk: Talk, text: str) -> Decision:
     if talk.session.draft is not None:
         if not text:
             return start.unsupported(talk, Unsupported("other"))
-        return start.stop(talk) if _stops(talk, text) else report.words(talk, text)
+        return remind.stop(talk) if _stops(talk, text) else report.words(talk, text)
     if lexicon.report_code(text) is not None:
         return _about_code(talk, text)
     numbered = [r for r in talk.facts.mine if int(r.code.rpartition("-")[2]) == lexicon.only_number(text)]
@@ -122,7 +128,7 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return judged
     meanings = lexicon.meanings(text)
     if "stop" in meanings:
-        return start.stop(talk)
+        return remind.stop(talk)
     if "report" in meanings:
         return report.begin(talk)
     if "greeting" in meanings:

@@ -43,21 +43,6 @@ def nod(talk: Talk, *, thanks: bool) -> Decision:
     return talk.stay(talk.answer("resident/nod", thanks=thanks, code=waiting[0] if waiting else ""))
 
 
-def stop(talk: Talk) -> Decision:
-    """There is nothing to stop but the news of one's own reports."""
-    return talk.stay(talk.answer("resident/stop"))
-
-
-def on(talk: Talk) -> Decision:
-    """News of one's own reports comes anyhow."""
-    return talk.stay(talk.answer("resident/on"))
-
-
-def calendar(talk: Talk) -> Decision:
-    """When is cleaned and collected: who knows it, and where a missed collection is told."""
-    return talk.stay(talk.answer("resident/calendar"))
-
-
 def insulted(talk: Talk) -> Decision:
     """Whoever scolds has mostly waited: no word about the words."""
     waiting = [report.code for report in talk.facts.mine if report.is_open]
