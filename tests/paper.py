@@ -60,6 +60,7 @@ from storage.tables import (
     OutboxState,
     PhotoState,
     broadcasts,
+    campaigns,
     inbox,
     links,
     outbox,
@@ -289,6 +290,7 @@ def _moments(now: int) -> sa.Select[Any]:
         (outbox.c.due_at, (outbox.c.state == OutboxState.DUE, outbox.c.tries == 0)),
         (photos.c.due_at, (photos.c.state == PhotoState.WAITING,)),
         (links.c.due_at, ()),
+        (campaigns.c.due_at, ()),
         (reports.c.ack_by, (reports.c.closed_at.is_(None),)),
         (reports.c.fix_by, (reports.c.closed_at.is_(None),)),
     )

@@ -48,7 +48,8 @@ _MEANT: Final = {
     fold(spelt.split()[0]): frozenset(spelt.split()) | {toneless(form) for form in spelt.split()}
     for row in (
         "một mốt, hai, ba, bốn, tư, năm, lăm, nhăm, sáu, bảy bẩy, tám tầm, chín, mười mươi, chục, trăm",
-        "nghìn, ngàn, triệu, rưỡi rưởi, linh, lẻ, nửa, tấn, tạ, yến, cân, ký, kí, hộ, nhà, cây, em, cháu, dân, mỗi",
+        "nghìn, ngàn, triệu, rưỡi rưởi",
+        "linh, lẻ, nửa, tấn, tạ, yến, cân, ký, kí, hộ, nhà, cây, em, cháu, dân, mỗi",
         "trên, không, chưa, tổ, đội đôi, khu, xóm, ấp, phố, cụm, khối, cầu, lần, đợt, vài, mấy, hàng, dăm",
         "tổng, giờ, độ, cỡ, trồng trong, chặt, cắt, vắng, nghỉ, thiếu, nhầm, gồm, của, là, tối, có, đạt",
         "đến, gần, được, dọn, rác, thu, các, quân, luôn, cộng",

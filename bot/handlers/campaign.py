@@ -19,6 +19,19 @@ TAKING_PART = ("village", "school", "department", "association")
 # Reads the loudspeaker script to the commune, and puts the text where people read it.
 LOUDSPEAKER = "tt-dvsnc"
 SPOTS_MAX = 5
+TO_UNITS: Mapping[Step, str] = {
+    Step.PREPARE: "campaign/prepare",
+    Step.EVE: "campaign/eve",
+    Step.TODAY: "campaign/today",
+    Step.RESULT: "campaign/result",
+    Step.NUDGE: "campaign/nudge",
+    Step.NUDGE_AGAIN: "campaign/nudge",
+}
+TO_RESIDENTS: Mapping[Step, str] = {
+    Step.INVITE: "resident/clean_invite",
+    Step.EVE: "resident/clean_eve",
+    Step.TODAY: "resident/clean_today",
+}
 
 
 def due(talk: Talk, event: CampaignDue) -> Decision:
@@ -56,9 +69,9 @@ def words(talk: Talk, campaign: Campaign) -> dict[str, Any]:
 
 def _told(talk: Talk, cleanup: Cleanup, step: Moment) -> list[Effect]:
     effects: list[Effect] = []
-    if step.step in UNITS:
+    if step.step in TO_UNITS:
         effects += _to_units(talk, cleanup, step.step)
-    if step.step in RESIDENTS:
+    if step.step in TO_RESIDENTS:
         effects.append(_to_residents(talk, cleanup, step))
     if step.step == Step.INVITE:
         effects += _to_pass_on(talk, cleanup)
@@ -90,15 +103,9 @@ def _to_unit(talk: Talk, cleanup: Cleanup, unit: Unit, step: Step) -> list[Say]:
         "coming": cleanup.coming.get(unit.id, 0),
         "again": step == Step.NUDGE_AGAIN,
     }
-    name = "nudge" if step == Step.NUDGE_AGAIN else str(step)
+    key = f"campaign/{campaign.id}/{step}/{unit.id}"
     return [
-        Say(
-            ear,
-            f"campaign/{name}",
-            data,
-            Lane.REMINDER,
-            key=f"campaign/{campaign.id}/{step}/{unit.id}/{ear.key}",
-        )
+        Say(ear, TO_UNITS[step], data, Lane.REMINDER, key=f"{key}/{ear.key}")
         for ear in talk.desk(unit.id).all
     ]
 
@@ -114,7 +121,7 @@ def _to_residents(talk: Talk, cleanup: Cleanup, step: Moment) -> Broadcast:
     told = {"": _for_village(talk, cleanup, None)}
     told |= {village.id: _for_village(talk, cleanup, village) for village in talk.commune.villages}
     key = f"campaign/{campaign.id}/{step.step}"
-    return Broadcast(key, f"resident/clean_{step.step}", told, when.ms(step.until))
+    return Broadcast(key, TO_RESIDENTS[step.step], told, when.ms(step.until))
 
 
 def _for_village(talk: Talk, cleanup: Cleanup, village: Unit | None) -> Mapping[str, Any]:
@@ -138,10 +145,9 @@ def _to_pass_on(talk: Talk, cleanup: Cleanup) -> list[Effect]:
             for ear in talk.desk(village.id).heads
         ]
     data = words(talk, campaign) | {"commune": talk.commune.name}
-    for name in ("loudspeaker", "post"):
-        key = f"campaign/{campaign.id}/{name}"
+    for name in ("campaign/loudspeaker", "campaign/post"):
         effects += [
-            Say(ear, f"campaign/{name}", data, Lane.REMINDER, key=f"{key}/{ear.key}")
+            Say(ear, name, data, Lane.REMINDER, key=f"{name}/{campaign.id}/{ear.key}")
             for ear in talk.desk(LOUDSPEAKER).all
         ]
     return effects
