@@ -78,6 +78,7 @@ class _Category(_Table):
     label: Label
     name: Text
     words: list[Text]
+    hints: list[Text] = []
     desk: Id | None = None
     photo: bool = True
 
@@ -292,6 +293,7 @@ def _category(raw: _Category) -> Category:
         label=raw.label,
         name=raw.name,
         words=tuple(raw.words),
+        hints=tuple(raw.hints),
         desk=raw.desk,
         photo=raw.photo,
     )

@@ -39,7 +39,7 @@ class Unit:
 class Category:
     """A leaf kind of report. `words`: what people type for it; `label`: a button, at most 20 characters.
 
-    `photo`: whether a picture can show it.
+    `hints`: what may be it, and is asked about; `photo`: whether a picture can show it.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Category:
     words: tuple[str, ...]
     desk: str | None = None
     photo: bool = True
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

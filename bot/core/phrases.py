@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
 from rapidfuzz import fuzz, process
@@ -23,6 +24,7 @@ _TONE_ONLY: Final = 0.5  # the right letters with another tone
 _UNMARKED: Final = 0.8  # typed without diacritics
 _FAR: Final = 0.4
 _FUZZY: Final = 0.25
+_HINT: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,14 @@ class Match:
         return self.quality >= _UNMARKED
 
 
+def _phrases(texts: Iterable[tuple[str, str]]) -> Iterator[Phrase]:
+    """Each text, once for every way through its alternatives: `đèn/bóng … tắt/chết` is four phrases."""
+    for text, value in texts:
+        before, gap, behind = text.partition("…")
+        for head, tail in product(before.split("/"), behind.split("/")):
+            yield Phrase(tokens(head), tokens(tail), value, bool(gap) and not tail.strip())
+
+
 def as_is(word: str) -> str:
     return word
 
@@ -118,9 +128,7 @@ class Phrases:
         self._respell = respell
         self._vague = {" ".join(token.plain for token in tokens(text)) for text in vague}
         self._by_first: dict[str, list[Phrase]] = {}
-        for text, value in texts:
-            head, _, tail = text.partition("…")
-            phrase = Phrase(tokens(head), tokens(tail), value, "…" in text and not tail.strip())
+        for phrase in dict.fromkeys(_phrases(texts)):
             if phrase.head:
                 self._by_first.setdefault(respell(phrase.head[0].plain), []).append(phrase)
 
@@ -132,16 +140,19 @@ class Phrases:
     def find(self, said: Sequence[Token]) -> list[Match]:
         """Every phrase wherever it stands, also inside longer ones."""
         spelt = [self._respell(token.plain) for token in said]
+        there = frozenset(spelt)
         found = []
         for at, word in enumerate(spelt):
             for phrase in self._by_first.get(word, ()):
+                if phrase.tail and self._respell(phrase.tail[0].plain) not in there:
+                    continue
                 if match := self._at(phrase, said, spelt, at):
                     found.append(match)
         return found
 
     def _run(self, meant: tuple[Token, ...], said: Sequence[Token], spelt: list[str], at: int) -> float:
         """How well some words stand at a place: 0 when they do not."""
-        if at + len(meant) > len(said):
+        if at + len(meant) > len(said) or said[at].clause != said[at + len(meant) - 1].clause:
             return 0.0
         worst = 1.0
         for offset, token in enumerate(meant):
@@ -206,6 +217,17 @@ def ranked(matches: Iterable[Match], factor: float = 1.0) -> tuple[Guess, ...]:
         scores[value] = scores.get(value, 0.0) + match.score * factor
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     return tuple(Guess(value, round(score, 3)) for value, score in ranked if value)
+
+
+def with_hints(guesses: Sequence[Guess], hints: Iterable[Match]) -> tuple[Guess, ...]:
+    """The guesses, and what is only hinted at: one hint, or two, is asked about and never sure."""
+    scores = {guess.id: guess.score for guess in guesses}
+    for value in {(hint.phrase.value, hint.mask) for hint in hints}:
+        scores[value[0]] = scores.get(value[0], 0.0) + _HINT
+    return tuple(
+        Guess(id, round(score, 3))
+        for id, score in sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 class NearMisses:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rapidfuzz import fuzz, process
 
 from bot.core.commune import Commune
 from bot.core.phrases import ENOUGH, NEAR, Match, Phrases, agree, as_is, longest
-from bot.core.text import Token, fold, number, second_guess, tokens
+from bot.core.text import Token, fold, number, number_said, second_guess, tokens
 
 _LANDMARK_TAIL: Final = 5
 _LED_WORDS: Final = 6
@@ -18,6 +19,7 @@ _ENOUGH: Final = 2.0
 _VAGUE, _NAMED, _LED = 0.5, 4.0, 0.4
 _MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
 _RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
+_VILLAGE: Final = "thon"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
 _BOUNDARY: Final = re.compile(r"[,.;:!?()\n/–-]")
@@ -25,11 +27,15 @@ _BOUNDARY: Final = re.compile(r"[,.;:!?()\n/–-]")
 
 @dataclass(frozen=True, slots=True)
 class PlaceWords:
-    """Villages a text names (one is sure, several are a question), where in it, and names it nearly says."""
+    """Villages a text names (one is sure, several are a question), where in it, and names it nearly says.
+
+    `unknown`: a village is numbered as none is.
+    """
 
     units: tuple[str, ...] = ()
     landmark: str = ""
     near: tuple[str, ...] = ()
+    unknown: bool = False
 
 
 class Places:
@@ -40,6 +46,8 @@ class Places:
     def __init__(self, commune: Commune) -> None:
         words = commune.words
         self._kinds = {fold(word) for word in words.get("village", ())}
+        self._short_kinds = {fold(word) for word in words.get("village_short", ())}
+        self._times = {fold(word) for word in words.get("no_village_after", ())}
         # names are read as texts are, so that `Thôn Bảy` and `thôn 7` are one
         self._names: list[tuple[tuple[Token, ...], str]] = [
             (tuple(token for token, _, _ in self._numbered(tokens(name))), unit.id)
@@ -55,6 +63,7 @@ class Places:
             and not any(char.isdigit() for char in plain)
         }
         self._landmarks = Phrases((text, "") for text in commune.landmarks)
+        self._landmarks_second = Phrases(((text, "") for text in commune.landmarks), second_guess)
         self._before = _typed_forms(words.get("before_place", ()))
         self._intro = _typed_forms(words.get("place_intro", ()))
         self._end = _typed_forms(words.get("place_end", ()))
@@ -76,14 +85,25 @@ class Places:
         out: list[tuple[Token, int, int]] = []
         at = 0
         while at < len(said):
-            out.append((said[at], at, at + 1))
+            short = self._shortened(said, at)
+            out.append((said[at] if short is None else short, at, at + 1))
             at += 1
-            if plain[at - 1] in self._kinds and (read := number(plain, at)) and not self._year(plain, at):
+            kind = short is not None or plain[at - 1] in self._kinds
+            if kind and (read := number_said(said, at)) and not self._year(plain, at):
                 value, taken = read
                 digits = Token(str(value), "", said[at].start, said[at + taken - 1].end)
                 out.append((digits, at, at + taken))
                 at += taken
         return out
+
+    def _shortened(self, said: Sequence[Token], at: int) -> Token | None:
+        """`t4` is `thôn 4`, where no time is told: `sáng t4` is a Wednesday."""
+        token = said[at]
+        if token.plain not in self._short_kinds or at + 1 == len(said) or said[at + 1].start != token.end:
+            return None
+        beside = {said[at - 1].plain if at else "", said[at + 2].plain if at + 2 < len(said) else ""}
+        named = said[at + 1].plain.isdecimal() and not beside & self._times
+        return token._replace(plain=_VILLAGE) if named else None
 
     @staticmethod
     def _year(plain: Sequence[str], at: int) -> bool:
@@ -97,7 +117,7 @@ class Places:
             units, taken = self._villages(numbered, self._second, second_guess)
         near = () if units else self._nearly(said)
         strict = _strict(text, said)
-        marks = self._landmarks.find(strict)
+        marks = self._landmarks.find(strict) or self._misspelt(strict)
         blocked = taken
         likeliest = max(categories, key=lambda match: match.score).phrase.value if categories else ""
         for match in categories:
@@ -109,7 +129,24 @@ class Places:
         landmark = where.find(marks)
         if not landmark and units and len(said) <= 10 and not categories:
             landmark = where.rest()
-        return PlaceWords(units, landmark, near)
+        return PlaceWords(units, landmark, near, self._unknown(numbered, taken))
+
+    @staticmethod
+    def _unknown(numbered: Sequence[tuple[Token, int, int]], taken: int) -> bool:
+        """Whether a number behind `thôn` was no village's."""
+        return any(
+            kind.plain == _VILLAGE and digits.plain.isdecimal() and not taken >> start & 1
+            for (kind, _, _), (digits, start, _) in pairwise(numbered)
+        )
+
+    def _misspelt(self, said: Sequence[Token]) -> list[Match]:
+        """`chạm y tế`: of several words, and typed with accents; else too much sounds alike."""
+        found = self._landmarks_second.find(said)
+        return [
+            mark
+            for mark in found
+            if mark.quality == 1.0 and len(mark.phrase.head) > 1 and not mark.phrase.any_next
+        ]
 
     def _villages(
         self,

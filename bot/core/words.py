@@ -7,7 +7,7 @@ from typing import Final
 
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
-from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked
+from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked, with_hints
 from bot.core.placewords import Places, PlaceWords
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
@@ -65,6 +65,9 @@ class Lexicon:
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()))
         self._categories_second = Phrases(phrases, second_guess)
         self._near = NearMisses(self._categories.all)
+        self._hints = Phrases(
+            (hint, category.id) for category in commune.categories.values() for hint in category.hints
+        )
         self._mentions = {
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
@@ -84,10 +87,17 @@ class Lexicon:
         """What it may be about, likeliest first; nothing when it is about none of it."""
         said = _tokens(text)
         if matches := self._categories.find(said):
-            return ranked(longest(_meant(matches)))
+            return with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
+        if hinted := self._hinted(said, ()):
+            return with_hints((), hinted)
         if matches := self._categories_second.find(said):
             return ranked(longest(matches), _SECOND if any(token.typed for token in said) else _SECOND_PLAIN)
         return self._near.guesses(said)
+
+    def _hinted(self, said: Sequence[Token], matches: Sequence[Match]) -> list[Match]:
+        """Hints that are no part of words that say more."""
+        found = (hint for hint in self._hints.find(said) if hint.exact)
+        return longest(hint for hint in found if not any(hint.mask & match.mask for match in matches))
 
     def sure(self, guesses: Sequence[Guess]) -> str | None:
         """The first guess, when it is good and clearly ahead; else the caller asks, these two first."""

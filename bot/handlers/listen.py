@@ -210,4 +210,5 @@ def _no_such_village(talk: Talk, text: str) -> bool:
     known = {unit.number for unit in talk.commune.villages}
     number = _village_number(text)
     named = [int(found) for found in _NAMED.findall(fold(text))]
-    return (number is not None and number not in known) or any(n not in known for n in named)
+    unknown = talk.world.lexicon.place(text).unknown or any(n not in known for n in named)
+    return unknown or (number is not None and number not in known)
