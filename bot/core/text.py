@@ -104,8 +104,10 @@ _SHORT: Final = {
     "ubx": "uy ban xa",
 }
 # What is short for something else behind certain words.
+_TWOFOLD: Final = "vs"
 _SHORT_AFTER: Final = {
-    (before, "vs"): "ve sinh" for before in ("don", "tong", "giu", "mat", "lich", "quet", "lam", "di", "ngay")
+    (before, _TWOFOLD): "ve sinh"
+    for before in ("don", "tong", "giu", "mat", "lich", "quet", "lam", "di", "ngay")
 }
 
 _UNITS: Final = {
@@ -176,10 +178,10 @@ def compose(text: str) -> str:
 
 def fold(text: str) -> str:
     """Lower case, no diacritics, no punctuation, shorthand written out: what words are compared by."""
-    words: list[str] = []
-    for word in compose(text).lower().translate(_FOLDING).split():
-        words.append(_shorthand(word, words[-1] if words else "") or word)
-    return " ".join(words)
+    short, words = _SHORT, compose(text).lower().translate(_FOLDING).split()
+    if _TWOFOLD in words:
+        words = [_shorthand(word, before) or word for before, word in zip(["", *words], words, strict=False)]
+    return " ".join([short.get(word, word) for word in words])
 
 
 def accented(text: str) -> str:
