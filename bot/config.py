@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, time
 from ipaddress import ip_address
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ def _clock(value: object) -> object:
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([-_][a-z0-9]+)*$", max_length=40)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Pair = Annotated[list[list[Text]], Limit(min_length=2, max_length=2)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
 Clock = Annotated[time, BeforeValidator(_clock)]
 Degrees = Annotated[list[float], Limit(min_length=2, max_length=2)]
@@ -78,6 +80,7 @@ class _Category(_Table):
     label: Label
     name: Text
     words: list[Text]
+    pairs: list[Pair] = []
     hints: list[Text] = []
     desk: Id | None = None
     photo: bool = True
@@ -292,7 +295,7 @@ def _category(raw: _Category) -> Category:
         field=raw.field,
         label=raw.label,
         name=raw.name,
-        words=tuple(raw.words),
+        words=(*raw.words, *(f"{one} … {other}" for pair in raw.pairs for one, other in product(*pair))),
         hints=tuple(raw.hints),
         desk=raw.desk,
         photo=raw.photo,

@@ -127,28 +127,37 @@ class Phrases:
         """`vague` are phrases that without their accents are mostly other words."""
         self._respell = respell
         self._vague = {" ".join(token.plain for token in tokens(text)) for text in vague}
-        self._by_first: dict[str, list[Phrase]] = {}
-        for phrase in dict.fromkeys(_phrases(texts)):
-            if phrase.head:
-                self._by_first.setdefault(respell(phrase.head[0].plain), []).append(phrase)
-
-    @property
-    def all(self) -> Iterator[Phrase]:
-        for phrases in self._by_first.values():
-            yield from phrases
+        self.all = tuple(phrase for phrase in dict.fromkeys(_phrases(texts)) if phrase.head)
+        # by their first words, and those with a gap by the first word before it and behind it
+        self._whole: dict[tuple[str, ...], list[Phrase]] = {}
+        self._gapped: dict[str, dict[str, list[Phrase]]] = {}
+        for phrase in self.all:
+            first = tuple(respell(token.plain) for token in phrase.head[:2])
+            if phrase.tail:
+                behind = self._gapped.setdefault(first[0], {})
+                behind.setdefault(respell(phrase.tail[0].plain), []).append(phrase)
+            else:
+                self._whole.setdefault(first, []).append(phrase)
+        self._reach = max((len(phrase.head) for phrase in self.all), default=0) + WIDE_GAP + 1
 
     def find(self, said: Sequence[Token]) -> list[Match]:
         """Every phrase wherever it stands, also inside longer ones."""
         spelt = [self._respell(token.plain) for token in said]
-        there = frozenset(spelt)
         found = []
-        for at, word in enumerate(spelt):
-            for phrase in self._by_first.get(word, ()):
-                if phrase.tail and self._respell(phrase.tail[0].plain) not in there:
-                    continue
+        for at in range(len(spelt)):
+            for phrase in self._beginning(spelt, at):
                 if match := self._at(phrase, said, spelt, at):
                     found.append(match)
         return found
+
+    def _beginning(self, spelt: list[str], at: int) -> Iterator[Phrase]:
+        """Phrases that may begin at a word, by the words that stand there and behind."""
+        yield from self._whole.get((spelt[at],), ())
+        yield from self._whole.get(tuple(spelt[at : at + 2]), ()) if at + 1 < len(spelt) else ()
+        behind = self._gapped.get(spelt[at])
+        if behind:
+            for word in dict.fromkeys(spelt[at + 1 : at + self._reach]):
+                yield from behind.get(word, ())
 
     def _run(self, meant: tuple[Token, ...], said: Sequence[Token], spelt: list[str], at: int) -> float:
         """How well some words stand at a place: 0 when they do not."""
@@ -163,8 +172,8 @@ class Phrases:
 
     @staticmethod
     def _apart(phrase: Phrase, said: Sequence[Token], gap: int) -> float:
-        """Two single syllables without their accents, apart from each other, may be anything."""
-        short = len(phrase.head) == len(phrase.tail) == 1
+        """A single syllable without its accents, apart from the rest, may be anything."""
+        short = len(phrase.head) == 1 or len(phrase.tail) == 1
         typed = said[0].typed or said[-1].typed
         return _FAR if short and gap > 1 and not typed else 1.0
 

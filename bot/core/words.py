@@ -64,6 +64,7 @@ class Lexicon:
         phrases += [(word, "") for word in commune.words.get("not_report", ())]
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()))
         self._categories_second = Phrases(phrases, second_guess)
+        self._named = lru_cache(maxsize=8)(self._categories.find)
         self._near = NearMisses(self._categories.all)
         self._hints = Phrases(
             (hint, category.id) for category in commune.categories.values() for hint in category.hints
@@ -86,7 +87,7 @@ class Lexicon:
     def categories(self, text: str) -> tuple[Guess, ...]:
         """What it may be about, likeliest first; nothing when it is about none of it."""
         said = _tokens(text)
-        if matches := self._categories.find(said):
+        if matches := self._named(said):
             return with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
         if hinted := self._hinted(said, ()):
             return with_hints((), hinted)
@@ -96,7 +97,7 @@ class Lexicon:
 
     def _hinted(self, said: Sequence[Token], matches: Sequence[Match]) -> list[Match]:
         """Hints that are no part of words that say more."""
-        found = (hint for hint in self._hints.find(said) if hint.exact)
+        found = (hint for hint in self._hints.find(said) if hint.exact and not _bare(hint))
         return longest(hint for hint in found if not any(hint.mask & match.mask for match in matches))
 
     def sure(self, guesses: Sequence[Guess]) -> str | None:
@@ -110,7 +111,7 @@ class Lexicon:
     def place(self, text: str) -> PlaceWords:
         """The villages it names, and the piece of it that says where."""
         said = _tokens(text)
-        matches = self._categories.find(said) or self._categories_second.find(said)
+        matches = self._named(said) or self._categories_second.find(said)
         return self._places.read(compose(text[:LONGEST]), said, longest(matches))
 
     def public_mark(self, landmark: str) -> bool:
@@ -164,7 +165,7 @@ class Lexicon:
         said = _tokens(text)
         if not (matches := self._mentions[kind].find(said)):
             return False
-        named = self._categories.find(said)
+        named = self._named(said)
         return any(not any(match.inside(other) for other in named) for match in matches)
 
     def emergency(self, text: str) -> str | None:
@@ -185,7 +186,7 @@ class Lexicon:
         """Phrases of danger, outside what only speaks of it ("dễ gây tai nạn") and words for a category."""
         said = _tokens(text)
         found = self._find(kind, said)
-        shields = [*self._find("not_emergency", said), *(self._categories.find(said) if found else ())]
+        shields = [*self._find("not_emergency", said), *(self._named(said) if found else ())]
         return [match for match in found if not any(match.inside(shield) for shield in shields)]
 
     def _sure_of(self, match: Match) -> bool:
@@ -312,6 +313,11 @@ class Lexicon:
     def short_map_link(self, text: str) -> str | None:
         """A short link that has to be followed to know its point."""
         return short_map_link(text)
+
+
+def _bare(match: Match) -> bool:
+    """A single syllable without its accents: `do`, `ban`."""
+    return match.mask.bit_count() == 1 and match.quality < 1
 
 
 def _meant(matches: Sequence[Match]) -> Sequence[Match]:
