@@ -22,7 +22,7 @@ ENOUGH: Final = 0.75
 _WEIGHTS: Final = (0.0, 1.0, 2.2, 3.6, 5.0, 6.5, 8.0)
 _TONE_ONLY: Final = 0.5  # the right letters with another tone
 _UNMARKED: Final = 0.8  # typed without diacritics
-_FAR: Final = 0.4
+_FAR, _HALF_FAR = 0.4, 0.7
 _FUZZY: Final = 0.25
 _HINT: Final = 0.35
 
@@ -171,11 +171,12 @@ class Phrases:
         return worst
 
     @staticmethod
-    def _apart(phrase: Phrase, said: Sequence[Token], gap: int) -> float:
-        """A single syllable without its accents, apart from the rest, may be anything."""
-        short = len(phrase.head) == 1 or len(phrase.tail) == 1
-        typed = said[0].typed or said[-1].typed
-        return _FAR if short and gap > 1 and not typed else 1.0
+    def _likely(phrase: Phrase, quality: float) -> float:
+        """A single syllable apart from the rest, and not typed with its accents, may be anything."""
+        parts = len(phrase.head), len(phrase.tail)
+        if quality == 1.0 or min(parts) > 1:
+            return 1.0
+        return _FAR if max(parts) == 1 else _HALF_FAR
 
     def _at(self, phrase: Phrase, said: Sequence[Token], spelt: list[str], at: int) -> Match | None:
         end = at + len(phrase.head)
@@ -191,10 +192,10 @@ class Phrases:
             gap = WIDE_GAP if len(phrase.head) + len(phrase.tail) > 2 else GAP
             for start in range(end, min(end + gap, len(said)) + 1):
                 if tail := self._run(phrase.tail, said, spelt, start):
-                    likely = self._apart(phrase, said[at : start + len(phrase.tail)], start - end)
                     end = start + len(phrase.tail)
                     mask |= (1 << end) - (1 << start)
                     quality = min(quality, tail)
+                    likely = self._likely(phrase, quality)
                     break
             else:
                 return None
