@@ -8,7 +8,7 @@ from typing import Final
 
 from rapidfuzz import fuzz, process
 
-from bot.core.text import Token, tokens, toneless
+from bot.core.text import Token, one_tone, tokens, toneless
 
 GAP: Final = 6
 """Words that may stand where a phrase has its …"""
@@ -20,7 +20,8 @@ _NEAR_WORD: Final = 80.0
 ENOUGH: Final = 0.75
 """The score from which a guess may be sure; a near miss in spelling never reaches it."""
 _WEIGHTS: Final = (0.0, 1.0, 2.2, 3.6, 5.0, 6.5, 8.0)
-_TONE_ONLY: Final = 0.5  # the right letters with another tone
+_TONE_ONLY: Final = 0.5  # the right letters without the tone, or with the one that is heard alike
+_OTHER_TONE: Final = 0.25
 _UNMARKED: Final = 0.8  # typed without diacritics
 _FAR, _HALF_FAR = 0.4, 0.7
 _FUZZY: Final = 0.25
@@ -105,7 +106,10 @@ def _likeness(typed: str, meant: str) -> float:
     """How far accents that were typed agree with those that were meant; the plain letters already do."""
     if typed == meant:
         return 1.0
-    return _TONE_ONLY if toneless(typed) == toneless(meant) else 0.0
+    if toneless(typed) != toneless(meant):
+        return 0.0
+    slip = typed == toneless(typed) or one_tone(typed) == one_tone(meant)
+    return _TONE_ONLY if slip else _OTHER_TONE
 
 
 def agree(text: Token, meant: Token, respell: Callable[[str], str]) -> float:
@@ -191,7 +195,9 @@ class Phrases:
         elif phrase.tail:
             gap = WIDE_GAP if len(phrase.head) + len(phrase.tail) > 2 else GAP
             for start in range(end, min(end + gap, len(said)) + 1):
-                if tail := self._run(phrase.tail, said, spelt, start):
+                tail = self._run(phrase.tail, said, spelt, start)
+                stops = said[start].clause - said[end - 1].clause if tail else 0
+                if tail and stops <= (min(quality, tail) == 1.0):
                     end = start + len(phrase.tail)
                     mask |= (1 << end) - (1 << start)
                     quality = min(quality, tail)

@@ -110,17 +110,18 @@ class Places:
         """`năm nay` is a time, not a five."""
         return plain[at] == "nam" and plain[at + 1 : at + 2] in (["nay"], ["ngoai"], ["truoc"])
 
-    def read(self, text: str, said: Sequence[Token], categories: Sequence[Match]) -> PlaceWords:
+    def read(self, text: str, said: Sequence[Token], matches: Sequence[Match]) -> PlaceWords:
         numbered = self._numbered(said)
         units, taken = self._villages(numbered, self._first, as_is)
         if not units:
             units, taken = self._villages(numbered, self._second, second_guess)
         near = () if units else self._nearly(said)
-        strict = _strict(text, said)
+        strict = said
         marks = self._landmarks.find(strict) or self._misspelt(strict)
         blocked = taken
+        categories = longest(matches)
         likeliest = max(categories, key=lambda match: match.score).phrase.value if categories else ""
-        for match in categories:
+        for match in dict.fromkeys((*categories, *(match for match in matches if _joined(match)))):
             sure = match.score >= ENOUGH or match.phrase.value == likeliest
             if match.exact and sure:
                 blocked |= match.mask & ~_places_in(match, marks, said)
@@ -267,14 +268,19 @@ def _fits(token: Token, forms: Mapping[str, tuple[Token, ...]]) -> bool:
     return any(not token.typed or token.typed == (form.typed or form.plain) for form in meant)
 
 
-def _strict(text: str, said: Sequence[Token]) -> Sequence[Token]:
+def strict(text: str, said: Sequence[Token]) -> Sequence[Token]:
     """Who writes accents means a bare word to be bare: `cho` in `cho hỏi` is no market."""
-    if 3 * sum(bool(token.typed) for token in said) <= len(said):
+    if 2 * sum(bool(token.typed) for token in said) <= len(said):
         return said
     return [
         token._replace(typed=token.plain) if text[token.start : token.end].lower() == token.plain else token
         for token in said
     ]
+
+
+def _joined(match: Match) -> bool:
+    """Several words without a gap: `đèn đường` is no road, also inside something longer."""
+    return not match.phrase.tail and len(match.phrase.head) > 1 and bool(match.phrase.value)
 
 
 def _places_in(match: Match, marks: Iterable[Match], said: Sequence[Token]) -> int:

@@ -193,6 +193,11 @@ def accented(text: str) -> str:
 _TONES: Final = {0x300: None, 0x301: None, 0x303: None, 0x309: None, 0x323: None}
 
 
+def one_tone(word: str) -> str:
+    """With `hỏi` for `ngã`: many hear and write them as one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).replace("\u0303", "\u0309"))
+
+
 def toneless(word: str) -> str:
     """Without the five tones, with the letters they stand on: `chợ` is `chơ`."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", compose(word)).translate(_TONES))

@@ -8,7 +8,7 @@ from typing import Final
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
 from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked, with_hints
-from bot.core.placewords import Places, PlaceWords
+from bot.core.placewords import Places, PlaceWords, strict
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
 
@@ -112,7 +112,7 @@ class Lexicon:
         """The villages it names, and the piece of it that says where."""
         said = _tokens(text)
         matches = self._named(said) or self._categories_second.find(said)
-        return self._places.read(compose(text[:LONGEST]), said, longest(matches))
+        return self._places.read(compose(text[:LONGEST]), said, matches)
 
     def public_mark(self, landmark: str) -> bool:
         """Whether a landmark names a public place of the commune and nobody's house."""
@@ -328,7 +328,8 @@ def _meant(matches: Sequence[Match]) -> Sequence[Match]:
 
 @lru_cache(maxsize=64)
 def _tokens(text: str) -> tuple[Token, ...]:
-    return tokens(text[:LONGEST])[:MOST_TOKENS]
+    said = tokens(text[:LONGEST])[:MOST_TOKENS]
+    return tuple(strict(compose(text[:LONGEST]), said))
 
 
 def _by_text(words: Mapping[str, Sequence[str]], form: Callable[[str], str]) -> dict[str, frozenset[str]]:
