@@ -84,6 +84,11 @@ class Match:
         )
 
     @property
+    def loose(self) -> bool:
+        """Two single syllables with a gap between."""
+        return len(self.phrase.head) == len(self.phrase.tail) == 1
+
+    @property
     def exact(self) -> bool:
         """Whether every accent that was typed is the one that was meant."""
         return self.quality >= _UNMARKED

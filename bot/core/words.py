@@ -42,6 +42,7 @@ DUTY_WORDS: Final = {
 """Each list of words of duty, and what it says."""
 _LONGEST_SHORT: Final = 80
 _OUTCOME: Final = "outcome_"
+_NOTHING: Final = 0.4
 _SECOND: Final = 0.6
 _SECOND_PLAIN: Final = 0.35
 """Without accents too many words sound alike: only a question."""
@@ -87,11 +88,11 @@ class Lexicon:
     def categories(self, text: str) -> tuple[Guess, ...]:
         """What it may be about, likeliest first; nothing when it is about none of it."""
         said = _tokens(text)
-        if matches := self._named(said):
+        if matches := [match for match in self._named(said) if match.score > _NOTHING]:
             return with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
         if hinted := self._hinted(said, ()):
             return with_hints((), hinted)
-        if matches := self._categories_second.find(said):
+        if matches := [match for match in self._categories_second.find(said) if not match.loose]:
             return ranked(longest(matches), _SECOND if any(token.typed for token in said) else _SECOND_PLAIN)
         return self._near.guesses(said)
 
