@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -23,6 +24,9 @@ _VILLAGE: Final = "thon"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
 _BOUNDARY: Final = re.compile(r"[,.;:!?()\n/–-]")
+
+
+_Numbered = tuple[Token, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Places:
             for unit in commune.villages
             for name in (unit.name, *unit.aliases)
         ]
+        self.villages = lru_cache(maxsize=8)(self._find_villages)
         self._first = self._table(as_is)
         self._second = self._table(second_guess)
         self._fuzzy = {
@@ -79,10 +84,10 @@ class Places:
                 table.setdefault(respell(name[0].plain), []).append((name, unit))
         return table
 
-    def _numbered(self, said: Sequence[Token]) -> list[tuple[Token, int, int]]:
+    def _numbered(self, said: Sequence[Token]) -> list[_Numbered]:
         """The words, numbers after `thôn` in digits, with the tokens each one took."""
         plain = [token.plain for token in said]
-        out: list[tuple[Token, int, int]] = []
+        out: list[_Numbered] = []
         at = 0
         while at < len(said):
             short = self._shortened(said, at)
@@ -95,6 +100,14 @@ class Places:
                 out.append((digits, at, at + taken))
                 at += taken
         return out
+
+    def _find_villages(self, said: Sequence[Token]) -> tuple[Sequence[_Numbered], tuple[str, ...], int]:
+        """The words with numbers in digits; the villages that are named; and in which words."""
+        numbered = self._numbered(said)
+        units, taken = self._villages(numbered, self._first, as_is)
+        if not units:
+            units, taken = self._villages(numbered, self._second, second_guess)
+        return numbered, units, taken
 
     def _shortened(self, said: Sequence[Token], at: int) -> Token | None:
         """`t4` is `thôn 4`, where no time is told: `sáng t4` is a Wednesday."""
@@ -111,10 +124,7 @@ class Places:
         return plain[at] == "nam" and plain[at + 1 : at + 2] in (["nay"], ["ngoai"], ["truoc"])
 
     def read(self, text: str, said: Sequence[Token], matches: Sequence[Match]) -> PlaceWords:
-        numbered = self._numbered(said)
-        units, taken = self._villages(numbered, self._first, as_is)
-        if not units:
-            units, taken = self._villages(numbered, self._second, second_guess)
+        numbered, units, taken = self.villages(said)
         near = () if units else self._nearly(said)
         strict = said
         marks = self._landmarks.find(strict) or self._misspelt(strict)
@@ -133,7 +143,7 @@ class Places:
         return PlaceWords(units, landmark, near, self._unknown(numbered, taken))
 
     @staticmethod
-    def _unknown(numbered: Sequence[tuple[Token, int, int]], taken: int) -> bool:
+    def _unknown(numbered: Sequence[_Numbered], taken: int) -> bool:
         """Whether a number behind `thôn` was no village's."""
         return any(
             kind.plain == _VILLAGE and digits.plain.isdecimal() and not taken >> start & 1
@@ -151,7 +161,7 @@ class Places:
 
     def _villages(
         self,
-        numbered: Sequence[tuple[Token, int, int]],
+        numbered: Sequence[_Numbered],
         table: Mapping[str, Sequence[tuple[tuple[Token, ...], str]]],
         respell: Callable[[str], str],
     ) -> tuple[tuple[str, ...], int]:
@@ -174,7 +184,7 @@ class Places:
         return tuple(found), mask
 
     def _and_another(
-        self, numbered: Sequence[tuple[Token, int, int]], at: int, mask: int, found: dict[str, None]
+        self, numbered: Sequence[_Numbered], at: int, mask: int, found: dict[str, None]
     ) -> tuple[int, int]:
         """`thôn 3 và 4` at the end, `thôn 3 hay 4 gì đó` anywhere: one more number, without its `thôn`."""
         plain = [token.plain for token, _, _ in numbered]
@@ -192,7 +202,7 @@ class Places:
     @staticmethod
     def _reads(
         name: tuple[Token, ...],
-        numbered: Sequence[tuple[Token, int, int]],
+        numbered: Sequence[_Numbered],
         at: int,
         respell: Callable[[str], str],
     ) -> bool:

@@ -65,7 +65,7 @@ class Lexicon:
         phrases += [(word, "") for word in commune.words.get("not_report", ())]
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()))
         self._categories_second = Phrases(phrases, second_guess)
-        self._named = lru_cache(maxsize=8)(self._categories.find)
+        self._named = lru_cache(maxsize=8)(self._find_named)
         self._near = NearMisses(self._categories.all)
         self._hints = Phrases(
             (hint, category.id) for category in commune.categories.values() for hint in category.hints
@@ -95,6 +95,11 @@ class Lexicon:
         if matches := [match for match in self._categories_second.find(said) if not match.loose]:
             return ranked(longest(matches), _SECOND if any(token.typed for token in said) else _SECOND_PLAIN)
         return self._near.guesses(said)
+
+    def _find_named(self, said: Sequence[Token]) -> tuple[Match, ...]:
+        """Words of a category, not those of a village's name: in `thon muoi bay` nothing flies."""
+        _, _, villages = self._places.villages(said)
+        return tuple(match for match in self._categories.find(said) if match.mask & ~villages)
 
     def _hinted(self, said: Sequence[Token], matches: Sequence[Match]) -> list[Match]:
         """Hints that are no part of words that say more."""
@@ -164,7 +169,10 @@ class Lexicon:
         if kind not in self._mentions:
             return False
         said = _tokens(text)
-        if not (matches := self._mentions[kind].find(said)):
+        matches = [
+            match for match in self._mentions[kind].find(said) if match.quality == 1.0 or not match.loose
+        ]
+        if not matches:
             return False
         named = self._named(said)
         return any(not any(match.inside(other) for other in named) for match in matches)
