@@ -104,10 +104,14 @@ _SHORT: Final = {
     "ubx": "uy ban xa",
 }
 # What is short for something else behind certain words.
-_TWOFOLD: Final = "vs"
+_TWOFOLD: Final = frozenset({"vs", "h"})
 _SHORT_AFTER: Final = {
-    (before, _TWOFOLD): "ve sinh"
-    for before in ("don", "tong", "giu", "mat", "lich", "quet", "lam", "di", "ngay")
+    **{
+        (before, "vs"): "ve sinh"
+        for before in ("don", "tong", "giu", "mat", "lich", "quet", "lam", "di", "ngay")
+    },
+    ("bao", "h"): "gio",
+    ("may", "h"): "gio",
 }
 
 _UNITS: Final = {
@@ -179,7 +183,7 @@ def compose(text: str) -> str:
 def fold(text: str) -> str:
     """Lower case, no diacritics, no punctuation, shorthand written out: what words are compared by."""
     short, words = _SHORT, compose(text).lower().translate(_FOLDING).split()
-    if _TWOFOLD in words:
+    if not _TWOFOLD.isdisjoint(words):
         words = [_shorthand(word, before) or word for before, word in zip(["", *words], words, strict=False)]
     return " ".join([short.get(word, word) for word in words])
 

@@ -19,6 +19,28 @@ MARK_WORDS = 4
 HARDLY = 3.7
 WHOM_WORDS = 8
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
+NO_PLACE = (
+    "insult",
+    "question",
+    "complaint",
+    "asks_privacy",
+    "asks_calendar",
+    "asks_procedure",
+    "asks_status",
+    "asks_how",
+    "asks_mine",
+    "asks_stop",
+    "turns_on",
+    "procedure",
+    "chatter",
+    "thanks",
+    "wants_report",
+    "call_me",
+    "cannot_photo",
+    "will_photo",
+    "lets_go",
+    "withdraws",
+)
 # While these stand open, a clear word about the matter or the place corrects what was understood before.
 CORRECTING = ("summary", "edit")
 _NUMBER = re.compile(r"(?:(?:thon|xom|lang|khu|doi) )?(?:so )?(\d{1,3})")
@@ -173,8 +195,8 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
     means = talk.world.lexicon.means
     whole = draft.asked == "landmark" or (draft.asked == "place" and not named and not draft.landmark)
     empty = any(means(text, kind) for kind in NO_MARK) or talk.world.lexicon.mentions(text, "unsure")
-    if whole and not empty:
-        landmark = landmark or text
+    if whole and not empty and not landmark and not _says_other(talk, text):
+        landmark = text
     replaces = draft.asked in ("landmark", "place") or _corrects_place(talk, draft, text, named)
     if talk.world.lexicon.mentions(landmark, "no_mark"):
         return draft
@@ -186,6 +208,11 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
         # A landmark without a village: the villages are listed, so that a number is enough.
         draft = replace(draft, units=tuple(unit.id for unit in talk.commune.villages))
     return draft
+
+
+def _says_other(talk: Talk, text: str) -> bool:
+    """Words without a known mark that ask, scold or complain are no place."""
+    return any(talk.world.lexicon.mentions(text, kind) for kind in NO_PLACE)
 
 
 def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
