@@ -184,9 +184,14 @@ def _heard(session: Session, decision: Decision) -> Heard:
         steps=tuple(effect.action for effect in decision.effects if isinstance(effect, Change)),
         apart=len(decision.session.later) > len(session.later),
         official=draft is not None and draft.suspect,
-        phone="resident/number_alone" in said or "resident/number_kept" in said,
+        phone="resident/number_alone" in said or "resident/number_kept" in said or _called_back(got),
         got=got if isinstance(got, Mapping) else {},
     )
+
+
+def _called_back(got: object) -> bool:
+    """A number that was left beside an open report is said back with it."""
+    return isinstance(got, Mapping) and bool(got.get("callback"))
 
 
 # Verdicts ----------------------------------------------------------------------------------------

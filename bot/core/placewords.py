@@ -75,6 +75,8 @@ class Places:
         self._beside = _typed_forms(words.get("place_relations", ()))
         self._towards = _typed_forms(words.get("towards", ()))
         self._no_place = Phrases((text, "") for text in words.get("no_place", ()))
+        self._titles = _typed_forms(words.get("person_titles", ()))
+        self._measures = {fold(word) for word in words.get("measures", ())}
         self._vague = {fold(text) for text in words.get("vague_marks", ())}
 
     def _table(self, respell: Callable[[str], str]) -> dict[str, list[tuple[tuple[Token, ...], str]]]:
@@ -257,6 +259,13 @@ class Places:
     def introduces(self, token: Token) -> bool:
         return _fits(token, self._intro)
 
+    def titles(self, token: Token) -> bool:
+        """A word that somebody's name follows."""
+        return _fits(token, self._titles)
+
+    def measures(self, token: Token) -> bool:
+        return token.plain in self._measures
+
     def ends(self, token: Token) -> bool:
         if not token.typed and token.plain in self._vague:
             return False
@@ -334,7 +343,9 @@ class _Landmark:
 
     def find(self, marks: Iterable[Match]) -> str:
         """The likeliest of what stands around a known landmark or after `sau`, `gần`, `ở`."""
-        meant = [mark for mark in marks if mark.exact and not (mark.phrase.any_next and self._is_vague(mark))]
+        meant = [
+            mark for mark in marks if mark.exact and not (mark.phrase.any_next and self._names_nothing(mark))
+        ]
         free = [mark for mark in meant if not mark.mask & self._blocked]
         pieces = [self._marked(mark) for mark in longest(free) if not self._opens(mark)]
         pieces += [self._both(mark) for mark in longest(meant) if self._is_both(mark)]
@@ -343,6 +354,17 @@ class _Landmark:
             pieces, key=lambda piece: (piece.score, piece.end - piece.start, -piece.start), default=None
         )
         return self._words_of(best.start, best.end) if best is not None and best.score >= _ENOUGH else ""
+
+    def _names_nothing(self, mark: Match) -> bool:
+        """`cống ạ`, `ngõ 2m`: what follows is no name."""
+        last = self._said[mark.end - 1]
+        measured = (
+            last.plain.isdecimal()
+            and mark.end < len(self._said)
+            and self._words.measures(self._said[mark.end])
+        )
+        ended = self._words.ends(last) and not self._proper(mark.end - 1) and not self._words.titles(last)
+        return measured or ended or self._is_vague(mark)
 
     def _marked(self, mark: Match) -> _Piece:
         start, end = self._around(mark)
@@ -441,10 +463,20 @@ class _Landmark:
     def _onward(self, at: int, most: int) -> int:
         end = at
         while end < len(self._said) and end - at < most and self._open(end) and self._same_clause(end):
-            if self._words.ends(self._said[end]):
+            if self._words.ends(self._said[end]) and not self._called(end):
                 break
             end += 1
         return end
+
+    def _called(self, at: int) -> bool:
+        """Somebody's name, though the word mostly is another: `ngõ ông Năm`."""
+        return self._proper(at) or (at > 0 and self._words.titles(self._said[at - 1]))
+
+    def _proper(self, at: int) -> bool:
+        """Written large where the word before is not."""
+        word = self._text[self._said[at].start : self._said[at].end]
+        before = self._text[self._said[at - 1].start : self._said[at - 1].end] if at else ""
+        return word[:1].isupper() and before.islower()
 
     def _words_of(self, start: int, end: int) -> str:
         return self._text[self._said[start].start : self._said[end - 1].end]

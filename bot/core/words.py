@@ -88,10 +88,15 @@ class Lexicon:
     def categories(self, text: str) -> tuple[Guess, ...]:
         """What it may be about, likeliest first; nothing when it is about none of it."""
         said = _tokens(text)
-        if matches := [match for match in self._named(said) if match.score > _NOTHING]:
-            return with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
-        if hinted := self._hinted(said, ()):
-            return with_hints((), hinted)
+        matches = [match for match in self._named(said) if match.score > _NOTHING]
+        guesses = with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
+        if guesses and guesses[0].score >= ENOUGH:
+            return guesses
+        respelt = self._respelt(said)
+        return respelt if respelt and (not guesses or respelt[0].score > guesses[0].score) else guesses
+
+    def _respelt(self, said: Sequence[Token]) -> tuple[Guess, ...]:
+        """What it may be about, spelt as it is heard, or nearly."""
         if matches := [match for match in self._categories_second.find(said) if not match.loose]:
             return ranked(longest(matches), _SECOND if any(token.typed for token in said) else _SECOND_PLAIN)
         return self._near.guesses(said)

@@ -9,7 +9,7 @@ from bot.core.effects import Effect, FollowLink, KeepPhoto, Say
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, LATER_MAX, PHOTOS_MAX, WORDS_MAX, Draft
-from bot.core.text import clip, fold
+from bot.core.text import clip, fold, phone_in
 from bot.handlers import adding, duty, filing, sameplace, start
 from bot.handlers.listen import ANSWER_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
@@ -387,6 +387,7 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
         return advance(talk, draft, secret=True)
     if (
         talk.world.lexicon.mentions(text, "asks_how")
+        and not phone_in(text)
         and talk.world.lexicon.sure(talk.world.lexicon.categories(text)) is None
     ):
         return start.help_(talk)
@@ -418,7 +419,7 @@ def _asks_status(talk: Talk, text: str) -> bool:
     """ "Bao giờ dọn?"; what names a matter and a village tells it, however long it has been so."""
     lexicon = talk.world.lexicon
     whole = lexicon.sure(lexicon.categories(text)) is not None and lexicon.place(text).units
-    return lexicon.mentions(text, "asks_status") and not whole
+    return lexicon.mentions(text, "asks_status") and not whole and not lexicon.mentions(text, "insult")
 
 
 def _cannot_say(talk: Talk, draft: Draft, text: str) -> bool:
