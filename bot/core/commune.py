@@ -39,7 +39,8 @@ class Unit:
 class Category:
     """A leaf kind of report. `words`: what people type for it; `label`: a button, at most 20 characters.
 
-    `hints`: what may be it, and is asked about; `photo`: whether a picture can show it.
+    `pairs`: words put together, each with one behind it; `hints`: what may be it, and is asked about;
+    `photo`: whether a picture can show it.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Category:
     words: tuple[str, ...]
     desk: str | None = None
     photo: bool = True
+    pairs: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """Phrases found in what people type, with or without diacritics, nearly or to the letter."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
 from typing import Final
@@ -23,7 +23,7 @@ _WEIGHTS: Final = (0.0, 1.0, 2.2, 3.6, 5.0, 6.5, 8.0)
 _TONE_ONLY: Final = 0.5  # the right letters without the tone, or with the one that is heard alike
 _OTHER_TONE: Final = 0.25
 _UNMARKED: Final = 0.8  # typed without diacritics
-_FAR, _HALF_FAR = 0.4, 0.7
+_FAR, _HALF_FAR, _UNSAID = 0.4, 0.45, 0.15
 _FUZZY: Final = 0.25
 _HINT: Final = 0.35
 
@@ -44,6 +44,8 @@ class Phrase:
     tail: tuple[Token, ...]
     value: str
     any_next: bool = False
+    paired: bool = False
+    """Put together from two lists, so that not every one of its kind was thought of."""
 
     @property
     def weight(self) -> float:
@@ -80,8 +82,14 @@ class Match:
             and (self.mask.bit_count(), self.end - self.start) < longer
             # as many words and none in common: neither says more than the other
             and (self.mask.bit_count() < longer[0] or bool(self.mask & other.mask))
-            and (self.mask.bit_count() < longer[0] or self.score <= other.score)
+            and self.score <= other.score
         )
+
+    @property
+    def unlikely(self) -> bool:
+        """With a lone syllable apart from the rest, and without the accents that would show which."""
+        parts = len(self.phrase.head), len(self.phrase.tail)
+        return self.phrase.paired and min(parts) == 1 and self.quality < 1.0 and self.score < 2 * ENOUGH
 
     @property
     def loose(self) -> bool:
@@ -132,11 +140,14 @@ class Phrases:
         respell: Callable[[str], str] = as_is,
         *,
         vague: Iterable[str] = (),
+        pairs: Iterable[tuple[str, str]] = (),
     ) -> None:
         """`vague` are phrases that without their accents are mostly other words."""
         self._respell = respell
         self._vague = {" ".join(token.plain for token in tokens(text)) for text in vague}
-        self.all = tuple(phrase for phrase in dict.fromkeys(_phrases(texts)) if phrase.head)
+        listed = dict.fromkeys(phrase for phrase in _phrases(texts) if phrase.head)
+        paired = dict.fromkeys(phrase for phrase in _phrases(pairs) if phrase.head and phrase not in listed)
+        self.all = (*listed, *(replace(phrase, paired=True) for phrase in paired))
         # by their first words, and those with a gap by the first word before it and behind it
         self._whole: dict[tuple[str, ...], list[Phrase]] = {}
         self._gapped: dict[str, dict[str, list[Phrase]]] = {}
@@ -180,12 +191,16 @@ class Phrases:
         return worst
 
     @staticmethod
-    def _likely(phrase: Phrase, quality: float) -> float:
+    def _likely(phrase: Phrase, quality: float, gap: int) -> float:
         """A single syllable apart from the rest, and not typed with its accents, may be anything."""
         parts = len(phrase.head), len(phrase.tail)
-        if quality == 1.0 or min(parts) > 1:
+        if quality == 1.0 or min(parts) > 1 or not (phrase.paired or gap > 1):
             return 1.0
-        return _FAR if max(parts) == 1 else _HALF_FAR
+        return _FAR if max(parts) == 1 else _HALF_FAR if phrase.paired else 1.0
+
+    def _unsaid(self, part: tuple[Token, ...], there: Token) -> bool:
+        """A lone syllable that without its accents is mostly another word: `cho` is hardly `chó`."""
+        return len(part) == 1 and not there.typed and part[0].plain in self._vague and bool(part[0].typed)
 
     def _at(self, phrase: Phrase, said: Sequence[Token], spelt: list[str], at: int) -> Match | None:
         end = at + len(phrase.head)
@@ -206,7 +221,10 @@ class Phrases:
                     end = start + len(phrase.tail)
                     mask |= (1 << end) - (1 << start)
                     quality = min(quality, tail)
-                    likely = self._likely(phrase, quality)
+                    likely = self._likely(phrase, quality, start - at - len(phrase.head))
+                    unsaid = self._unsaid(phrase.head, said[at]) or self._unsaid(phrase.tail, said[start])
+                    if phrase.paired and unsaid:
+                        likely = _UNSAID
                     break
             else:
                 return None

@@ -135,7 +135,7 @@ class Places:
         likeliest = max(categories, key=lambda match: match.score).phrase.value if categories else ""
         for match in dict.fromkeys((*categories, *(match for match in matches if _joined(match)))):
             sure = match.score >= ENOUGH or match.phrase.value == likeliest
-            if match.exact and sure:
+            if match.exact and sure and not match.unlikely:
                 blocked |= match.mask & ~_places_in(match, marks, said)
         blocked |= self._nowhere(strict, marks)
         where = _Landmark(text, strict, blocked, taken, categories, self)
@@ -363,7 +363,7 @@ class _Landmark:
             and mark.end < len(self._said)
             and self._words.measures(self._said[mark.end])
         )
-        ended = self._words.ends(last) and not self._proper(mark.end - 1) and not self._words.titles(last)
+        ended = self._words.ends(last) and not self._called(mark.end - 1) and not self._words.titles(last)
         return measured or ended or self._is_vague(mark)
 
     def _marked(self, mark: Match) -> _Piece:
