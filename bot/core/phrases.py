@@ -86,12 +86,6 @@ class Match:
         )
 
     @property
-    def unlikely(self) -> bool:
-        """With a lone syllable apart from the rest, and without the accents that would show which."""
-        parts = len(self.phrase.head), len(self.phrase.tail)
-        return self.phrase.paired and min(parts) == 1 and self.quality < 1.0 and self.score < 2 * ENOUGH
-
-    @property
     def loose(self) -> bool:
         """Two single syllables with a gap between."""
         return len(self.phrase.head) == len(self.phrase.tail) == 1

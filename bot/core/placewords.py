@@ -20,7 +20,7 @@ _ENOUGH: Final = 2.0
 _VAGUE, _NAMED, _LED = 0.5, 4.0, 0.4
 _MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
 _RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
-_VILLAGE: Final = "thon"
+_VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
 _BOUNDARY: Final = re.compile(r"[,.;:!?()\n/–-]")
@@ -51,7 +51,7 @@ class Places:
         words = commune.words
         self._kinds = {fold(word) for word in words.get("village", ())}
         self._short_kinds = {fold(word) for word in words.get("village_short", ())}
-        self._times = {fold(word) for word in words.get("no_village_after", ())}
+        self._times = _typed_forms(words.get("no_village_after", ()))
         # names are read as texts are, so that `Thôn Bảy` and `thôn 7` are one
         self._names: list[tuple[tuple[Token, ...], str]] = [
             (tuple(token for token, _, _ in self._numbered(tokens(name))), unit.id)
@@ -116,8 +116,9 @@ class Places:
         token = said[at]
         if token.plain not in self._short_kinds or at + 1 == len(said) or said[at + 1].start != token.end:
             return None
-        beside = {said[at - 1].plain if at else "", said[at + 2].plain if at + 2 < len(said) else ""}
-        named = said[at + 1].plain.isdecimal() and not beside & self._times
+        beside = [said[place] for place in (at - 1, at + 2) if 0 <= place < len(said)]
+        timed = any(near.clause == token.clause and _fits(near, self._times) for near in beside)
+        named = said[at + 1].plain.isdecimal() and not timed
         return token._replace(plain=_VILLAGE) if named else None
 
     @staticmethod
@@ -135,7 +136,7 @@ class Places:
         likeliest = max(categories, key=lambda match: match.score).phrase.value if categories else ""
         for match in dict.fromkeys((*categories, *(match for match in matches if _joined(match)))):
             sure = match.score >= ENOUGH or match.phrase.value == likeliest
-            if match.exact and sure and not match.unlikely:
+            if match.exact and sure and not match.phrase.paired:
                 blocked |= match.mask & ~_places_in(match, marks, said)
         blocked |= self._nowhere(strict, marks)
         where = _Landmark(text, strict, blocked, taken, categories, self)
@@ -364,7 +365,8 @@ class _Landmark:
             and self._words.measures(self._said[mark.end])
         )
         ended = self._words.ends(last) and not self._called(mark.end - 1) and not self._words.titles(last)
-        return measured or ended or self._is_vague(mark)
+        whose = self._said[mark.end - 2].plain == _HOUSE
+        return measured or (ended and not whose) or self._is_vague(mark)
 
     def _marked(self, mark: Match) -> _Piece:
         start, end = self._around(mark)
