@@ -20,7 +20,7 @@ _NEAR_WORD: Final = 80.0
 ENOUGH: Final = 0.75
 """The score from which a guess may be sure; a near miss in spelling never reaches it."""
 _WEIGHTS: Final = (0.0, 1.0, 2.2, 3.6, 5.0, 6.5, 8.0)
-_TONE_ONLY: Final = 0.5  # the right letters without the tone, or with the one that is heard alike
+TONE_ONLY: Final = 0.5  # the right letters without the tone, or with the one that is heard alike
 _OTHER_TONE: Final = 0.25
 _UNMARKED: Final = 0.8  # typed without diacritics
 _FAR, _HALF_FAR, _UNSAID = 0.4, 0.45, 0.15
@@ -116,7 +116,7 @@ def _likeness(typed: str, meant: str) -> float:
     if toneless(typed) != toneless(meant):
         return 0.0
     slip = typed == toneless(typed) or one_tone(typed) == one_tone(meant)
-    return _TONE_ONLY if slip else _OTHER_TONE
+    return TONE_ONLY if slip else _OTHER_TONE
 
 
 def agree(text: Token, meant: Token, respell: Callable[[str], str]) -> float:
@@ -202,7 +202,7 @@ class Phrases:
             return None
         mask, likely = (1 << end) - (1 << at), 1.0
         if phrase.any_next:
-            if end >= len(said):
+            if end >= len(said) or said[end].clause != said[at].clause:
                 return None
             end += 1
             mask = (1 << end) - (1 << at)

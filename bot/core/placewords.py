@@ -17,9 +17,9 @@ _LANDMARK_TAIL: Final = 5
 _LED_WORDS: Final = 6
 # How much a piece of a text looks like a place: by its known words, and by what stands around it.
 _ENOUGH: Final = 2.0
-_VAGUE, _NAMED, _LED = 0.5, 4.0, 0.4
+_VAGUE, _UNNAMED, _NAMED, _LED = 0.5, 1.5, 4.0, 0.4
 _MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
-_RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
+_RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _TOWARDS, _MATTER = 1.5, 1.5, 1.0, 1.5, 1.2, 2.6
 _VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
@@ -274,18 +274,21 @@ class Places:
 
 
 def _typed_forms(texts: Iterable[str]) -> dict[str, tuple[Token, ...]]:
-    """Single words by their plain form."""
+    """Single words as they are heard."""
     forms: dict[str, tuple[Token, ...]] = {}
     for text in texts:
         for token in tokens(text)[:1]:
             if len(tokens(text)) == 1:
-                forms[token.plain] = (*forms.get(token.plain, ()), token)
+                heard = second_guess(token.plain)
+                forms[heard] = (*forms.get(heard, ()), token)
     return forms
 
 
 def _fits(token: Token, forms: Mapping[str, tuple[Token, ...]]) -> bool:
-    meant = forms.get(token.plain, ())
-    return any(not token.typed or token.typed == (form.typed or form.plain) for form in meant)
+    meant = forms.get(second_guess(token.plain), ())
+    if not token.typed:
+        return any(token.plain == form.plain for form in meant)
+    return any(second_guess(token.typed) == second_guess(form.typed or form.plain) for form in meant)
 
 
 def strict(text: str, said: Sequence[Token]) -> Sequence[Token]:
@@ -373,6 +376,8 @@ class _Landmark:
         named = mark.phrase.any_next and self._names(mark.end - 1)
         score = _MARK_WORDS[min(mark.end - mark.start, 3)]
         score = _NAMED if named else _VAGUE if self._is_vague(mark) else score
+        if mark.phrase.any_next and not named and self._said[mark.start].typed and len(mark.phrase.head) == 1:
+            score = _UNNAMED
         if any(self._words.relates(token) for token in self._said[start : mark.start]):
             score += _RELATED
         return _Piece(score + self._bonus(start, end), start, end)
@@ -420,8 +425,11 @@ class _Landmark:
         opens = start == 0 or not self._same_clause(start) or self._village(start - 1)
         closes = end == len(self._said) or not self._same_clause(end) or self._village(end)
         before = self._said[start - 1] if start and self._same_clause(start) else None
-        led = before is not None and (self._words.introduces(before) or self._words.towards(before))
-        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led
+        led = 0.0
+        if before is not None:
+            introduced, towards = self._words.introduces(before), self._words.towards(before)
+            led = _INTRODUCED if introduced else _TOWARDS if towards else 0.0
+        return _BESIDE * beside + _CLAUSE * (opens and closes) + led
 
     def _village(self, at: int) -> bool:
         return 0 <= at < len(self._said) and bool(self._villages >> at & 1)

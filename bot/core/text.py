@@ -265,7 +265,12 @@ def number(words: Sequence[str], at: int) -> tuple[int, int] | None:
 
 
 def number_said(said: Sequence[Token], at: int) -> tuple[int, int] | None:
-    """The same where accents may have been typed: `hai mốt` is 21, `hai một` is 2, `hai mot` may be 21."""
+    """The same where accents may have been typed: `hai mốt` is 21, `hai một` is 2, `hai mot` may be 21.
+
+    `lăm` is `năm` where l and n are one.
+    """
+    if said[at : at + 1] and said[at].typed == "lăm":
+        return 5, 1
     read = number([token.plain for token in said[at : at + 3]], 0)
     if (
         read is None

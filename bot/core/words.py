@@ -7,7 +7,7 @@ from typing import Final
 
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
-from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked, with_hints
+from bot.core.phrases import ENOUGH, TONE_ONLY, Guess, Match, NearMisses, Phrases, longest, ranked, with_hints
 from bot.core.placewords import Places, PlaceWords, strict
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
@@ -123,7 +123,8 @@ class Lexicon:
     def place(self, text: str) -> PlaceWords:
         """The villages it names, and the piece of it that says where."""
         said = _tokens(text)
-        matches = self._named(said) or self._categories_second.find(said)
+        matches = [*(self._named(said) or self._categories_second.find(said))]
+        matches += (hint for hint in self._hints.find(said) if len(hint.phrase.head) > 1)
         return self._places.read(compose(text[:LONGEST]), said, matches)
 
     def public_mark(self, landmark: str) -> bool:
@@ -176,11 +177,13 @@ class Lexicon:
             return False
         said = _tokens(text)
         matches = [
-            match for match in self._mentions[kind].find(said) if match.quality == 1.0 or not match.loose
+            match
+            for match in self._mentions[kind].find(said)
+            if match.quality >= (1.0 if match.loose else TONE_ONLY)
         ]
         if not matches:
             return False
-        named = self._named(said)
+        named = [match for match in self._named(said) if not match.phrase.paired]
         return any(not any(match.inside(other) for other in named) for match in matches)
 
     def emergency(self, text: str) -> str | None:
@@ -201,7 +204,8 @@ class Lexicon:
         """Phrases of danger, outside what only speaks of it ("dễ gây tai nạn") and words for a category."""
         said = _tokens(text)
         found = self._find(kind, said)
-        shields = [*self._find("not_emergency", said), *(self._named(said) if found else ())]
+        named = [match for match in self._named(said) if not match.phrase.paired] if found else []
+        shields = [*self._find("not_emergency", said), *named]
         return [match for match in found if not any(match.inside(shield) for shield in shields)]
 
     def _sure_of(self, match: Match) -> bool:

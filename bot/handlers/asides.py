@@ -19,6 +19,9 @@ def aside(talk: Talk, text: str) -> Decision | None:
     told = bool(guesses) and guesses[0].score >= ENOUGH
     if lexicon.about_official(text) or (told and units):
         return None
+    place = lexicon.place(text)
+    if not units and not place.landmark and (hurried := _hurries(talk, text)):
+        return hurried
     if lexicon.mentions(text, "asks_procedure"):
         return start.off_topic(talk, text)
     if lexicon.sure(guesses) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 from bot.core import form
 from bot.core.phrases import Guess
 from bot.core.session import WORDS_MAX, Draft
-from bot.core.text import clip, fold, phone_in, tokens, without_phones
+from bot.core.text import Token, clip, compose, fold, phone_in, tokens, without_phones
 from bot.handlers.talk import Talk
 
 # Answers of so few words only answer what was asked and add nothing to the story.
@@ -18,6 +18,7 @@ MARK_WORDS = 4
 # Three words that mean one kind of report score so much.
 HARDLY = 3.7
 WHOM_WORDS = 8
+DENIED_WORDS = 8
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
 NO_PLACE = (
     "insult",
@@ -87,14 +88,25 @@ def _after_whom(text: str) -> str:
 
 def _after_correction(text: str) -> str:
     """Of "not X but Y" and of "Y, not X" only Y is meant."""
+    text = compose(text)
     said = tokens(text)
     plain = [token.plain for token in said]
     for at in range(len(plain) - 1):
         if at and plain[at : at + 3] == ["chu", "khong", "phai"]:
             return text[: said[at].start].strip()
-        if plain[at : at + 2] == ["khong", "phai"] and "la" in plain[at + 2 :]:
+        denied = plain[at : at + 2] == ["khong", "phai"]
+        if denied and (meant := _next_clause(text, said, at)) and "la" not in plain[at + 2 :]:
+            return meant
+        if denied and "la" in plain[at + 2 :]:
             return text[said[plain.index("la", at + 2)].end :].strip() or text
     return text
+
+
+def _next_clause(text: str, said: Sequence[Token], at: int) -> str:
+    """Of "not X, Y": Y, where X is short."""
+    behind = [token for token in said[at:] if token.clause > said[at].clause]
+    near = bool(behind) and said.index(behind[0]) - at <= DENIED_WORDS
+    return text[behind[0].start :].strip() if near else ""
 
 
 def _is_story(talk: Talk, draft: Draft, text: str) -> bool:

@@ -284,6 +284,8 @@ def _said_beside(talk: Talk, draft: Draft, text: str) -> Decision | None:
     place = lexicon.place(text)
     if lexicon.sure(lexicon.categories(text)) is not None or place.units or place.landmark:
         return None
+    if draft.asked == "hours" and lexicon.mentions(text, "hour_words"):
+        return None
     beside = (
         (("insult",), start.insulted),
         (("asks_calendar",), start.calendar),

@@ -138,10 +138,10 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return start.nod(talk, thanks=True)
     if adding.may_add(talk) and found is not None and len(fold(text)) > 1:
         return adding.add_words(talk, found, text)
-    if lexicon.mentions(text, "greeting"):
-        return start.greet(talk)
     if lexicon.mentions(text, "wants_report"):
         return report.begin(talk)
+    if lexicon.mentions(text, "greeting"):
+        return start.greet(talk)
     return start.help_(talk) if lexicon.mentions(text, "asks_how") else start.off_topic(talk, text)
 
 
