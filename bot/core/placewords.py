@@ -19,7 +19,7 @@ _LED_WORDS: Final = 6
 _ENOUGH: Final = 2.0
 _VAGUE, _UNNAMED, _NAMED, _LED = 0.5, 1.5, 4.0, 0.4
 _MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
-_RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _TOWARDS, _MATTER = 1.5, 1.5, 1.0, 1.5, 1.2, 2.6
+_RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
 _VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
@@ -425,11 +425,8 @@ class _Landmark:
         opens = start == 0 or not self._same_clause(start) or self._village(start - 1)
         closes = end == len(self._said) or not self._same_clause(end) or self._village(end)
         before = self._said[start - 1] if start and self._same_clause(start) else None
-        led = 0.0
-        if before is not None:
-            introduced, towards = self._words.introduces(before), self._words.towards(before)
-            led = _INTRODUCED if introduced else _TOWARDS if towards else 0.0
-        return _BESIDE * beside + _CLAUSE * (opens and closes) + led
+        led = before is not None and (self._words.introduces(before) or self._words.towards(before))
+        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led
 
     def _village(self, at: int) -> bool:
         return 0 <= at < len(self._said) and bool(self._villages >> at & 1)
