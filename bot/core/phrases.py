@@ -217,7 +217,9 @@ class Phrases:
                     quality = min(quality, tail)
                     likely = self._likely(phrase, quality, start - at - len(phrase.head))
                     unsaid = self._unsaid(phrase.head, said[at]) or self._unsaid(phrase.tail, said[start])
-                    if phrase.paired and unsaid:
+                    # another tone on a lone syllable is another word
+                    slip = quality < _UNMARKED and 1 in (len(phrase.head), len(phrase.tail))
+                    if phrase.paired and (unsaid or slip):
                         likely = _UNSAID
                     break
             else:

@@ -139,7 +139,8 @@ class Places:
             if match.exact and sure and not match.phrase.paired:
                 blocked |= match.mask & ~_places_in(match, marks, said)
         blocked |= self._nowhere(strict, marks)
-        where = _Landmark(text, strict, blocked, taken, categories, self)
+        said_of = _said_of(matches, marks)
+        where = _Landmark(text, strict, blocked, taken, categories, self, said_of)
         landmark = where.find(marks)
         if not landmark and units and len(said) <= 10 and not categories:
             landmark = where.rest()
@@ -260,6 +261,9 @@ class Places:
     def introduces(self, token: Token) -> bool:
         return _fits(token, self._intro)
 
+    def could_be(self, said: Sequence[Token]) -> bool:
+        return bool(said) and not any(self.ends(token) for token in said)
+
     def titles(self, token: Token) -> bool:
         """A word that somebody's name follows."""
         return _fits(token, self._titles)
@@ -318,6 +322,18 @@ def _places_in(match: Match, marks: Iterable[Match], said: Sequence[Token]) -> i
     return mask
 
 
+def _said_of(matches: Iterable[Match], marks: Iterable[Match]) -> int:
+    """What is surely said of the matter, and ends a place: of `quán bà Tý kê bàn ra đường` from `kê` on."""
+    mask = 0
+    for match in matches:
+        if match.quality == 1.0 and match.phrase.value:
+            mask |= match.mask
+    for mark in marks:
+        if mark.exact:
+            mask &= ~(((1 << len(mark.phrase.head)) - 1) << mark.start)
+    return mask
+
+
 class _Piece(NamedTuple):
     """Words that may say where, and how much they look like it."""
 
@@ -337,6 +353,7 @@ class _Landmark:
         villages: int,
         categories: Sequence[Match],
         words: Places,
+        stops: int = 0,
     ) -> None:
         self._text = text
         self._said = said
@@ -344,6 +361,7 @@ class _Landmark:
         self._villages = villages
         self._categories = categories
         self._words = words
+        self._stops = stops
 
     def find(self, marks: Iterable[Match]) -> str:
         """The likeliest of what stands around a known landmark or after `sau`, `gần`, `ở`."""
@@ -470,7 +488,7 @@ class _Landmark:
     def _onward(self, at: int, most: int) -> int:
         end = at
         while end < len(self._said) and end - at < most and self._open(end) and self._same_clause(end):
-            if self._words.ends(self._said[end]) and not self._called(end):
+            if self._stops >> end & 1 or (self._words.ends(self._said[end]) and not self._called(end)):
                 break
             end += 1
         return end

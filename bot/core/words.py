@@ -127,6 +127,10 @@ class Lexicon:
         matches += (hint for hint in self._hints.find(said) if len(hint.phrase.head) > 1)
         return self._places.read(compose(text[:LONGEST]), said, matches)
 
+    def could_be_place(self, text: str) -> bool:
+        """Whether an answer without a known mark may be a place's name: nothing in it that ends one."""
+        return self._places.could_be(_tokens(text))
+
     def public_mark(self, landmark: str) -> bool:
         """Whether a landmark names a public place of the commune and nobody's house."""
         plain = f" {fold(landmark)} "
@@ -223,7 +227,16 @@ class Lexicon:
             for match in self._find("official_person", said)
             if match.exact and not any(match.inside(shield) for shield in shields)
         ]
-        return bool(people) and any(match.exact for match in self._find("official_fault", said))
+        faults = [match for match in self._find("official_fault", said) if match.exact]
+        return bool(people) and (bool(faults) or self._blamed(text, said, people))
+
+    def _blamed(self, text: str, said: Sequence[Token], people: Sequence[Match]) -> bool:
+        """Whether it begins with an official and goes on with what is wrong: then it is asked."""
+        first = min(people, key=lambda match: match.start)
+        after = said[first.end].plain if first.end < len(said) else ""
+        called = after in self._polite or self.mentions(text, "question") or self.mentions(text, "not_blamed")
+        wrong = self.mentions(text, "complaint") or self.sure(self.categories(text)) is not None
+        return first.start <= 1 and len(said) > first.end + 2 and not called and wrong
 
     def phone(self, text: str) -> str:
         """The telephone number in it, its digits alone; empty without one."""

@@ -224,6 +224,8 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
 
 def _says_other(talk: Talk, text: str) -> bool:
     """Words without a known mark that ask, scold or complain are no place."""
+    if not talk.world.lexicon.could_be_place(text):
+        return True
     return any(talk.world.lexicon.mentions(text, kind) for kind in NO_PLACE)
 
 
