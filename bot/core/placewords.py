@@ -262,7 +262,8 @@ class Places:
         return _fits(token, self._intro)
 
     def could_be(self, said: Sequence[Token]) -> bool:
-        return bool(said) and not any(self.ends(token) for token in said)
+        related = any(self.relates(token) and token.plain not in self._vague for token in said[:-1])
+        return related or not any(self.ends(token) for token in said)
 
     def titles(self, token: Token) -> bool:
         """A word that somebody's name follows."""

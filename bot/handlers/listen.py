@@ -224,9 +224,10 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
 
 def _says_other(talk: Talk, text: str) -> bool:
     """Words without a known mark that ask, scold or complain are no place."""
-    if not talk.world.lexicon.could_be_place(text):
+    lexicon = talk.world.lexicon
+    if not (lexicon.could_be_place(text) or lexicon.mentions(text, "gives_away")):
         return True
-    return any(talk.world.lexicon.mentions(text, kind) for kind in NO_PLACE)
+    return any(lexicon.mentions(text, kind) for kind in NO_PLACE)
 
 
 def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
