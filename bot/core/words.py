@@ -7,7 +7,18 @@ from typing import Final
 
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
-from bot.core.phrases import ENOUGH, TONE_ONLY, Guess, Match, NearMisses, Phrases, longest, ranked, with_hints
+from bot.core.phrases import (
+    ENOUGH,
+    GAP,
+    TONE_ONLY,
+    Guess,
+    Match,
+    NearMisses,
+    Phrases,
+    longest,
+    ranked,
+    with_hints,
+)
 from bot.core.placewords import Places, PlaceWords, strict
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
@@ -210,7 +221,17 @@ class Lexicon:
         found = self._find(kind, said)
         named = [match for match in self._named(said) if not match.phrase.paired] if found else []
         shields = [*self._find("not_emergency", said), *named]
-        return [match for match in found if not any(match.inside(shield) for shield in shields)]
+        perhaps = (
+            [match for match in self._find("hypothetical", said) if match.exact and not _bare(match)]
+            if found
+            else []
+        )
+        return [
+            match
+            for match in found
+            if not any(match.inside(shield) for shield in shields)
+            and not any(_leads_to(word, match, said) for word in perhaps)
+        ]
 
     def _sure_of(self, match: Match) -> bool:
         """With its accents, or such that it is hardly anything else without."""
@@ -345,6 +366,12 @@ class Lexicon:
     def short_map_link(self, text: str) -> str | None:
         """A short link that has to be followed to know its point."""
         return short_map_link(text)
+
+
+def _leads_to(word: Match, danger: Match, said: Sequence[Token]) -> bool:
+    """`Kẻo`, `sớm muộn`: what is feared in the same clause has not happened."""
+    near = 0 <= danger.start - word.end <= GAP
+    return near and said[word.start].clause == said[danger.start].clause
 
 
 def _bare(match: Match) -> bool:

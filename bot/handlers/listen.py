@@ -8,7 +8,7 @@ from typing import Any
 from bot.core import form
 from bot.core.phrases import Guess
 from bot.core.session import WORDS_MAX, Draft
-from bot.core.text import Token, clip, compose, fold, phone_in, tokens, without_phones
+from bot.core.text import Token, clip, compose, fold, number, phone_in, tokens, without_phones
 from bot.handlers.talk import Talk
 
 # Answers of so few words only answer what was asked and add nothing to the story.
@@ -18,7 +18,7 @@ MARK_WORDS = 4
 # Three words that mean one kind of report score so much.
 HARDLY = 3.7
 WHOM_WORDS = 8
-DENIED_WORDS = 8
+DENIED_WORDS, DENIED_SHORT = 8, 4
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
 NO_PLACE = (
     "insult",
@@ -97,6 +97,8 @@ def _after_correction(text: str) -> str:
         denied = plain[at : at + 2] == ["khong", "phai"]
         if denied and (meant := _next_clause(text, said, at)) and "la" not in plain[at + 2 :]:
             return meant
+        if denied and at and len(plain) - at - 2 <= DENIED_SHORT and "la" not in plain[at + 2 :]:
+            return text[: said[at].start].strip()
         if denied and "la" in plain[at + 2 :]:
             return text[said[plain.index("la", at + 2)].end :].strip() or text
     return text
@@ -238,8 +240,11 @@ def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
 
 
 def _village_number(text: str) -> int | None:
-    found = _NUMBER.fullmatch(fold(text))
-    return int(found[1]) if found else None
+    words = fold(text).split()
+    found, read = _NUMBER.fullmatch(" ".join(words)), number(words, 0)
+    if found:
+        return int(found[1])
+    return read[0] if read is not None and read[1] == len(words) and read[0] else None
 
 
 def _numbered(talk: Talk, draft: Draft, text: str) -> tuple[str, ...]:

@@ -255,7 +255,14 @@ def tells_something(talk: Talk, text: str) -> bool:
         return False
     short = len(text.split()) <= ANSWER_WORDS or not lexicon.mentions(text, "question")
     marked = (bool(place.landmark) and short) or lexicon.mentions(text, "complaint")
-    return bool(guesses or place.units or marked or lexicon.map_point(text) or lexicon.short_map_link(text))
+    asks = lexicon.mentions(text, "question") and not marked
+    return bool(
+        guesses
+        or (place.units and not asks)
+        or marked
+        or lexicon.map_point(text)
+        or lexicon.short_map_link(text)
+    )
 
 
 def words(talk: Talk, text: str) -> Decision:
