@@ -262,7 +262,10 @@ class Places:
         return _fits(token, self._intro)
 
     def could_be(self, said: Sequence[Token]) -> bool:
-        related = any(self.relates(token) and token.plain not in self._vague for token in said[:-1])
+        related = any(
+            self.relates(token) and token.plain not in self._vague and not self.ends(behind)
+            for token, behind in pairwise(said)
+        )
         return related or not any(self.ends(token) for token in said)
 
     def titles(self, token: Token) -> bool:
