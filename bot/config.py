@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, time
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,6 +34,7 @@ def _clock(value: object) -> object:
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([-_][a-z0-9]+)*$", max_length=40)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Pair = Annotated[list[list[Text]], Limit(min_length=2, max_length=2)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
 Clock = Annotated[time, BeforeValidator(_clock)]
 Degrees = Annotated[list[float], Limit(min_length=2, max_length=2)]
@@ -60,6 +62,8 @@ class _Category(_Table):
     label: Label
     name: Text
     words: list[Text]
+    pairs: list[Pair] = []
+    hints: list[Text] = []
     desk: Id | None = None
     photo: bool = True
 
@@ -274,6 +278,8 @@ def _category(raw: _Category) -> Category:
         label=raw.label,
         name=raw.name,
         words=tuple(raw.words),
+        pairs=tuple(f"{one} … {other}" for pair in raw.pairs for one, other in product(*pair)),
+        hints=tuple(raw.hints),
         desk=raw.desk,
         photo=raw.photo,
     )

@@ -143,6 +143,43 @@ def test_clean_text_can_be_stored(text: str) -> None:
     assert unicodedata.is_normalized("NFC", cleaned)
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("mười bảy", (17, 2)),
+        ("hai mươi mốt", (21, 3)),
+        ("hai mốt", (21, 2)),
+        ("hai một đống", (2, 1)),
+        ("hai mot dong", (21, 2)),
+        ("hai, mốt", (2, 1)),
+        ("ba tư", (34, 2)),
+        ("ba từ hôm qua", (3, 1)),
+        ("lăm", (5, 1)),
+        ("làm", None),
+        ("2 mốt", (2, 1)),
+    ],
+)
+def test_numbers_as_they_are_said(text: str, read: tuple[int, int] | None) -> None:
+    assert t.number_said(t.tokens(text), 0) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("lịch dọn vs", "lich don ve sinh"),
+        ("rác vs cống", "rac voi cong"),
+        ("bao h xong", "bao gio xong"),
+        ("6h sáng", "6h sang"),
+    ],
+)
+def test_a_shorthand_behind_a_word(text: str, folded: str) -> None:
+    assert t.fold(text) == folded
+
+
+def test_tokens_know_their_clause() -> None:
+    assert [token.clause for token in t.tokens("rác, cống: tắc.hôi")] == [0, 1, 2, 3]
+
+
 WORK: list[Callable[[str], object]] = [t.fold, t.accented, t.clean, t.second_guess, t.tokens, t.compose]
 
 

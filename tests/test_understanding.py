@@ -1,17 +1,17 @@
-"""What people type is understood at least as well as before, in the half worked with and in the other."""
+"""What people type is understood at least as well as before, in what is worked with and in the held half."""
 
 import pytest
 
 from bot.core.words import Lexicon
-from tests.understanding import COMMUNE, Score, alike, hear, judge, read, score, world
+from tests.understanding import COMMUNE, HALVES, Score, alike, hear, judge, read, score, world
 
-# Reached scores, in percent right or asked about; they only go up.
-WORK_GOOD, HELD_GOOD = 97.0, 83.0
-WORK_RIGHT, HELD_RIGHT = 84.0, 65.0
-WORK_WRONG, HELD_WRONG = 0, 11
+# Reached scores, in percent right or asked about, and how many were guessed wrongly in silence.
+GOOD = {"work": 97.5, "more": 97.5, "held": 86.5}
+RIGHT = {"work": 84.0, "more": 83.5, "held": 70.0}
+WRONG = {"work": 0, "more": 0, "held": 14}
 
 
-@pytest.fixture(scope="module", params=["work", "held"])
+@pytest.fixture(scope="module", params=HALVES)
 def half(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -22,15 +22,15 @@ def reached(half: str) -> Score:
 
 
 def test_a_half_is_understood(half: str, reached: Score) -> None:
-    assert reached.good >= (WORK_GOOD if half == "work" else HELD_GOOD)
-    assert 100 * reached.right / reached.all >= (WORK_RIGHT if half == "work" else HELD_RIGHT)
+    assert reached.good >= GOOD[half]
+    assert 100 * reached.right / reached.all >= RIGHT[half]
 
 
 def test_nothing_is_guessed_wrongly_in_silence(half: str, reached: Score) -> None:
-    assert reached.wrong <= (WORK_WRONG if half == "work" else HELD_WRONG)
+    assert reached.wrong <= WRONG[half]
 
 
-def test_both_halves_are_read(half: str) -> None:
+def test_every_half_is_read(half: str) -> None:
     assert len(read(half)) > 350
 
 
@@ -73,6 +73,11 @@ LEXICON = Lexicon(COMMUNE)
         ("toi chay xe om", None, ""),
         ("đèn đường cháy bóng", None, ""),
         ("không gấp, cháy nhà đã dập rồi", None, "cháy nhà"),
+        ("đường này kiểu gì cũng có ngày đâm chết người", None, ""),
+        ("kẻo cháy nhà", None, ""),
+        ("lửa bén lên mái nhà ông Tư rồi", "sure", "lửa bén lên"),
+        ("hai xe tông vào nhau ở ngã tư", "sure", "tông vào nhau"),
+        ("hôm qua xem phim đánh nhau hay lắm", None, ""),
     ],
 )
 def test_how_sure_danger_is(text: str, danger: str | None, phrase: str) -> None:

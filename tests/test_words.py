@@ -201,6 +201,46 @@ def test_a_slip_of_the_pen_is_asked_not_guessed() -> None:
     assert LEXICON.sure(guesses) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("mùi hôi quá", "litter"), ("lại khói", "burning"), ("đổ trộm ở đây", "litter"), ("cống", "drain")],
+)
+def test_what_only_hints_is_asked_not_guessed(text: str, first: str) -> None:
+    guesses = LEXICON.categories(text)
+    assert guesses[0].id == first
+    assert LEXICON.sure(guesses) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "sure"),
+    [
+        ("mấy bóng cao áp ngoài đê im ỉm cả tuần", "streetlight"),
+        ("quán phở kê bàn ra vỉa hè", "encroachment"),
+        ("ở đâu, mỡ để đâu", None),
+        ("thon muoi bay", None),
+    ],
+)
+def test_words_put_together(text: str, sure: str | None) -> None:
+    assert LEXICON.sure(LEXICON.categories(text)) == sure
+
+
+@pytest.mark.parametrize(
+    ("text", "units", "unknown"),
+    [
+        ("rác t4 đầy", ("thon-04",), False),
+        ("rác đầy từ t4", (), False),
+        ("sáng t4 đỗ xe", (), False),
+        ("rác thôn hai mốt", (), True),
+        ("rác thôn hai một đống", ("thon-02",), False),
+        ("rác thôn lăm", ("thon-05",), False),
+        ("rác thôn 35", (), True),
+    ],
+)
+def test_villages_by_number(text: str, units: tuple[str, ...], unknown: bool) -> None:
+    place = LEXICON.place(text)
+    assert (place.units, place.unknown) == (units, unknown)
+
+
 def test_accents_decide_when_they_are_typed() -> None:
     assert LEXICON.categories("chờ chết mất") == ()
     assert LEXICON.means("đúng", "yes")

@@ -25,6 +25,7 @@ HERE = Address("paper", "dan")
 PERSON = "paper:dan"
 CODE = "AP-26-00001"
 VERDICTS = RIGHT, ASKED, MISSED, WRONG = ("right", "asked", "missed", "wrong")
+HALVES = ("work", "more", "held")
 REPORT, OFFICIAL = "báo", "cán bộ"
 
 
@@ -41,7 +42,7 @@ class Utterance:
 
 
 def read(half: str) -> tuple[Utterance, ...]:
-    """Half is `work` or `held`."""
+    """Half is `work`, `more` (by other hands, and worked with, too) or `held`."""
     lines = (ROOT / "tests" / "utterances" / f"{half}.txt").read_text(encoding="utf-8").splitlines()
     return tuple(_utterance(line) for line in lines if line.strip() and not line.startswith("#"))
 
@@ -184,9 +185,14 @@ def _heard(session: Session, decision: Decision) -> Heard:
         steps=tuple(effect.action for effect in decision.effects if isinstance(effect, Change)),
         apart=len(decision.session.later) > len(session.later),
         official=draft is not None and draft.suspect,
-        phone="resident/number_alone" in said or "resident/number_kept" in said,
+        phone="resident/number_alone" in said or "resident/number_kept" in said or _called_back(got),
         got=got if isinstance(got, Mapping) else {},
     )
+
+
+def _called_back(got: object) -> bool:
+    """A number that was left beside an open report is said back with it."""
+    return isinstance(got, Mapping) and bool(got.get("callback"))
 
 
 # Verdicts ----------------------------------------------------------------------------------------
@@ -425,12 +431,12 @@ def shown(one: Utterance, heard: Heard) -> str:
 
 
 def main() -> None:
-    """Both scores; what went amiss is shown of the half that is worked with, never of the held one."""
-    for one in read("work"):
+    """All scores; what went amiss is shown of what is worked with, never of the held half."""
+    for one in (*read("work"), *read("more")):
         heard = hear(one, world())
         if (verdict := judge(one, heard)) in (MISSED, WRONG):
             print(verdict, shown(one, heard))
-    for half in ("work", "held"):
+    for half in HALVES:
         reached = score(read(half))
         print(half, reached, f"{reached.good:.1f} %")
 

@@ -39,6 +39,7 @@ class Unit:
 class Category:
     """A leaf kind of report. `words`: what people type for it; `label`: a button, at most 20 characters.
 
+    `pairs`: words put together, each with one behind it; `hints`: what may be it, and is asked about;
     `photo`: whether a picture can show it.
     """
 
@@ -49,6 +50,8 @@ class Category:
     words: tuple[str, ...]
     desk: str | None = None
     photo: bool = True
+    pairs: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

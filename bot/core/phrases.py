@@ -1,13 +1,14 @@
 """Phrases found in what people type, with or without diacritics, nearly or to the letter."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
 from typing import Final
 
 from rapidfuzz import fuzz, process
 
-from bot.core.text import Token, tokens, toneless
+from bot.core.text import Token, one_tone, tokens, toneless
 
 GAP: Final = 6
 """Words that may stand where a phrase has its …"""
@@ -19,10 +20,12 @@ _NEAR_WORD: Final = 80.0
 ENOUGH: Final = 0.75
 """The score from which a guess may be sure; a near miss in spelling never reaches it."""
 _WEIGHTS: Final = (0.0, 1.0, 2.2, 3.6, 5.0, 6.5, 8.0)
-_TONE_ONLY: Final = 0.5  # the right letters with another tone
+TONE_ONLY: Final = 0.5  # the right letters without the tone, or with the one that is heard alike
+_OTHER_TONE: Final = 0.25
 _UNMARKED: Final = 0.8  # typed without diacritics
-_FAR: Final = 0.4
+_FAR, _HALF_FAR, _UNSAID = 0.4, 0.45, 0.15
 _FUZZY: Final = 0.25
+_HINT: Final = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Phrase:
     tail: tuple[Token, ...]
     value: str
     any_next: bool = False
+    paired: bool = False
+    """Put together from two lists, so that not every one of its kind was thought of."""
 
     @property
     def weight(self) -> float:
@@ -77,13 +82,26 @@ class Match:
             and (self.mask.bit_count(), self.end - self.start) < longer
             # as many words and none in common: neither says more than the other
             and (self.mask.bit_count() < longer[0] or bool(self.mask & other.mask))
-            and (self.mask.bit_count() < longer[0] or self.score <= other.score)
+            and self.score <= other.score
         )
+
+    @property
+    def loose(self) -> bool:
+        """Two single syllables with a gap between."""
+        return len(self.phrase.head) == len(self.phrase.tail) == 1
 
     @property
     def exact(self) -> bool:
         """Whether every accent that was typed is the one that was meant."""
         return self.quality >= _UNMARKED
+
+
+def _phrases(texts: Iterable[tuple[str, str]]) -> Iterator[Phrase]:
+    """Each text, once for every way through its alternatives: `đèn/bóng … tắt/chết` is four phrases."""
+    for text, value in texts:
+        before, gap, behind = text.partition("…")
+        for head, tail in product(before.split("/"), behind.split("/")):
+            yield Phrase(tokens(head), tokens(tail), value, bool(gap) and not tail.strip())
 
 
 def as_is(word: str) -> str:
@@ -95,7 +113,10 @@ def _likeness(typed: str, meant: str) -> float:
     """How far accents that were typed agree with those that were meant; the plain letters already do."""
     if typed == meant:
         return 1.0
-    return _TONE_ONLY if toneless(typed) == toneless(meant) else 0.0
+    if toneless(typed) != toneless(meant):
+        return 0.0
+    slip = typed == toneless(typed) or one_tone(typed) == one_tone(meant)
+    return TONE_ONLY if slip else _OTHER_TONE
 
 
 def agree(text: Token, meant: Token, respell: Callable[[str], str]) -> float:
@@ -113,35 +134,48 @@ class Phrases:
         respell: Callable[[str], str] = as_is,
         *,
         vague: Iterable[str] = (),
+        pairs: Iterable[tuple[str, str]] = (),
     ) -> None:
         """`vague` are phrases that without their accents are mostly other words."""
         self._respell = respell
         self._vague = {" ".join(token.plain for token in tokens(text)) for text in vague}
-        self._by_first: dict[str, list[Phrase]] = {}
-        for text, value in texts:
-            head, _, tail = text.partition("…")
-            phrase = Phrase(tokens(head), tokens(tail), value, "…" in text and not tail.strip())
-            if phrase.head:
-                self._by_first.setdefault(respell(phrase.head[0].plain), []).append(phrase)
-
-    @property
-    def all(self) -> Iterator[Phrase]:
-        for phrases in self._by_first.values():
-            yield from phrases
+        listed = dict.fromkeys(phrase for phrase in _phrases(texts) if phrase.head)
+        paired = dict.fromkeys(phrase for phrase in _phrases(pairs) if phrase.head and phrase not in listed)
+        self.all = (*listed, *(replace(phrase, paired=True) for phrase in paired))
+        # by their first words, and those with a gap by the first word before it and behind it
+        self._whole: dict[tuple[str, ...], list[Phrase]] = {}
+        self._gapped: dict[str, dict[str, list[Phrase]]] = {}
+        for phrase in self.all:
+            first = tuple(respell(token.plain) for token in phrase.head[:2])
+            if phrase.tail:
+                behind = self._gapped.setdefault(first[0], {})
+                behind.setdefault(respell(phrase.tail[0].plain), []).append(phrase)
+            else:
+                self._whole.setdefault(first, []).append(phrase)
+        self._reach = max((len(phrase.head) for phrase in self.all), default=0) + WIDE_GAP + 1
 
     def find(self, said: Sequence[Token]) -> list[Match]:
         """Every phrase wherever it stands, also inside longer ones."""
         spelt = [self._respell(token.plain) for token in said]
         found = []
-        for at, word in enumerate(spelt):
-            for phrase in self._by_first.get(word, ()):
+        for at in range(len(spelt)):
+            for phrase in self._beginning(spelt, at):
                 if match := self._at(phrase, said, spelt, at):
                     found.append(match)
         return found
 
+    def _beginning(self, spelt: list[str], at: int) -> Iterator[Phrase]:
+        """Phrases that may begin at a word, by the words that stand there and behind."""
+        yield from self._whole.get((spelt[at],), ())
+        yield from self._whole.get(tuple(spelt[at : at + 2]), ()) if at + 1 < len(spelt) else ()
+        behind = self._gapped.get(spelt[at])
+        if behind:
+            for word in dict.fromkeys(spelt[at + 1 : at + self._reach]):
+                yield from behind.get(word, ())
+
     def _run(self, meant: tuple[Token, ...], said: Sequence[Token], spelt: list[str], at: int) -> float:
         """How well some words stand at a place: 0 when they do not."""
-        if at + len(meant) > len(said):
+        if at + len(meant) > len(said) or said[at].clause != said[at + len(meant) - 1].clause:
             return 0.0
         worst = 1.0
         for offset, token in enumerate(meant):
@@ -151,11 +185,16 @@ class Phrases:
         return worst
 
     @staticmethod
-    def _apart(phrase: Phrase, said: Sequence[Token], gap: int) -> float:
-        """Two single syllables without their accents, apart from each other, may be anything."""
-        short = len(phrase.head) == len(phrase.tail) == 1
-        typed = said[0].typed or said[-1].typed
-        return _FAR if short and gap > 1 and not typed else 1.0
+    def _likely(phrase: Phrase, quality: float, gap: int) -> float:
+        """A single syllable apart from the rest, and not typed with its accents, may be anything."""
+        parts = len(phrase.head), len(phrase.tail)
+        if quality == 1.0 or min(parts) > 1 or not (phrase.paired or gap > 1):
+            return 1.0
+        return _FAR if max(parts) == 1 else _HALF_FAR if phrase.paired else 1.0
+
+    def _unsaid(self, part: tuple[Token, ...], there: Token) -> bool:
+        """A lone syllable that without its accents is mostly another word: `cho` is hardly `chó`."""
+        return len(part) == 1 and not there.typed and part[0].plain in self._vague and bool(part[0].typed)
 
     def _at(self, phrase: Phrase, said: Sequence[Token], spelt: list[str], at: int) -> Match | None:
         end = at + len(phrase.head)
@@ -163,18 +202,25 @@ class Phrases:
             return None
         mask, likely = (1 << end) - (1 << at), 1.0
         if phrase.any_next:
-            if end >= len(said):
+            if end >= len(said) or said[end].clause != said[at].clause:
                 return None
             end += 1
             mask = (1 << end) - (1 << at)
         elif phrase.tail:
             gap = WIDE_GAP if len(phrase.head) + len(phrase.tail) > 2 else GAP
             for start in range(end, min(end + gap, len(said)) + 1):
-                if tail := self._run(phrase.tail, said, spelt, start):
-                    likely = self._apart(phrase, said[at : start + len(phrase.tail)], start - end)
+                tail = self._run(phrase.tail, said, spelt, start)
+                stops = said[start].clause - said[end - 1].clause if tail else 0
+                if tail and stops <= (min(quality, tail) == 1.0):
                     end = start + len(phrase.tail)
                     mask |= (1 << end) - (1 << start)
                     quality = min(quality, tail)
+                    likely = self._likely(phrase, quality, start - at - len(phrase.head))
+                    unsaid = self._unsaid(phrase.head, said[at]) or self._unsaid(phrase.tail, said[start])
+                    # another tone on a lone syllable is another word
+                    slip = quality < _UNMARKED and 1 in (len(phrase.head), len(phrase.tail))
+                    if phrase.paired and (unsaid or slip):
+                        likely = _UNSAID
                     break
             else:
                 return None
@@ -206,6 +252,17 @@ def ranked(matches: Iterable[Match], factor: float = 1.0) -> tuple[Guess, ...]:
         scores[value] = scores.get(value, 0.0) + match.score * factor
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     return tuple(Guess(value, round(score, 3)) for value, score in ranked if value)
+
+
+def with_hints(guesses: Sequence[Guess], hints: Iterable[Match]) -> tuple[Guess, ...]:
+    """The guesses, and what is only hinted at: one hint, or two, is asked about and never sure."""
+    scores = {guess.id: guess.score for guess in guesses}
+    for value in {(hint.phrase.value, hint.mask) for hint in hints}:
+        scores[value[0]] = scores.get(value[0], 0.0) + _HINT
+    return tuple(
+        Guess(id, round(score, 3))
+        for id, score in sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+    )
 
 
 class NearMisses:

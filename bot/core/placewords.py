@@ -3,33 +3,43 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from rapidfuzz import fuzz, process
 
 from bot.core.commune import Commune
 from bot.core.phrases import ENOUGH, NEAR, Match, Phrases, agree, as_is, longest
-from bot.core.text import Token, fold, number, second_guess, tokens
+from bot.core.text import Token, fold, number, number_said, second_guess, tokens
 
 _LANDMARK_TAIL: Final = 5
 _LED_WORDS: Final = 6
 # How much a piece of a text looks like a place: by its known words, and by what stands around it.
 _ENOUGH: Final = 2.0
-_VAGUE, _NAMED, _LED = 0.5, 4.0, 0.4
+_VAGUE, _UNNAMED, _NAMED, _LED = 0.5, 1.5, 4.0, 0.4
 _MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
 _RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
+_VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
 _BOUNDARY: Final = re.compile(r"[,.;:!?()\n/–-]")
 
 
+_Numbered = tuple[Token, int, int]
+
+
 @dataclass(frozen=True, slots=True)
 class PlaceWords:
-    """Villages a text names (one is sure, several are a question), where in it, and names it nearly says."""
+    """Villages a text names (one is sure, several are a question), where in it, and names it nearly says.
+
+    `unknown`: a village is numbered as none is.
+    """
 
     units: tuple[str, ...] = ()
     landmark: str = ""
     near: tuple[str, ...] = ()
+    unknown: bool = False
 
 
 class Places:
@@ -40,12 +50,15 @@ class Places:
     def __init__(self, commune: Commune) -> None:
         words = commune.words
         self._kinds = {fold(word) for word in words.get("village", ())}
+        self._short_kinds = {fold(word) for word in words.get("village_short", ())}
+        self._times = _typed_forms(words.get("no_village_after", ()))
         # names are read as texts are, so that `Thôn Bảy` and `thôn 7` are one
         self._names: list[tuple[tuple[Token, ...], str]] = [
             (tuple(token for token, _, _ in self._numbered(tokens(name))), unit.id)
             for unit in commune.villages
             for name in (unit.name, *unit.aliases)
         ]
+        self.villages = lru_cache(maxsize=8)(self._find_villages)
         self._first = self._table(as_is)
         self._second = self._table(second_guess)
         self._fuzzy = {
@@ -55,12 +68,15 @@ class Places:
             and not any(char.isdigit() for char in plain)
         }
         self._landmarks = Phrases((text, "") for text in commune.landmarks)
+        self._landmarks_second = Phrases(((text, "") for text in commune.landmarks), second_guess)
         self._before = _typed_forms(words.get("before_place", ()))
         self._intro = _typed_forms(words.get("place_intro", ()))
         self._end = _typed_forms(words.get("place_end", ()))
         self._beside = _typed_forms(words.get("place_relations", ()))
         self._towards = _typed_forms(words.get("towards", ()))
         self._no_place = Phrases((text, "") for text in words.get("no_place", ()))
+        self._titles = _typed_forms(words.get("person_titles", ()))
+        self._measures = {fold(word) for word in words.get("measures", ())}
         self._vague = {fold(text) for text in words.get("vague_marks", ())}
 
     def _table(self, respell: Callable[[str], str]) -> dict[str, list[tuple[tuple[Token, ...], str]]]:
@@ -70,50 +86,86 @@ class Places:
                 table.setdefault(respell(name[0].plain), []).append((name, unit))
         return table
 
-    def _numbered(self, said: Sequence[Token]) -> list[tuple[Token, int, int]]:
+    def _numbered(self, said: Sequence[Token]) -> list[_Numbered]:
         """The words, numbers after `thôn` in digits, with the tokens each one took."""
         plain = [token.plain for token in said]
-        out: list[tuple[Token, int, int]] = []
+        out: list[_Numbered] = []
         at = 0
         while at < len(said):
-            out.append((said[at], at, at + 1))
+            short = self._shortened(said, at)
+            out.append((said[at] if short is None else short, at, at + 1))
             at += 1
-            if plain[at - 1] in self._kinds and (read := number(plain, at)) and not self._year(plain, at):
+            kind = short is not None or plain[at - 1] in self._kinds
+            if kind and (read := number_said(said, at)) and not self._year(plain, at):
                 value, taken = read
                 digits = Token(str(value), "", said[at].start, said[at + taken - 1].end)
                 out.append((digits, at, at + taken))
                 at += taken
         return out
 
+    def _find_villages(self, said: Sequence[Token]) -> tuple[Sequence[_Numbered], tuple[str, ...], int]:
+        """The words with numbers in digits; the villages that are named; and in which words."""
+        numbered = self._numbered(said)
+        units, taken = self._villages(numbered, self._first, as_is)
+        if not units:
+            units, taken = self._villages(numbered, self._second, second_guess)
+        return numbered, units, taken
+
+    def _shortened(self, said: Sequence[Token], at: int) -> Token | None:
+        """`t4` is `thôn 4`, where no time is told: `sáng t4` is a Wednesday."""
+        token = said[at]
+        if token.plain not in self._short_kinds or at + 1 == len(said) or said[at + 1].start != token.end:
+            return None
+        beside = [said[place] for place in (at - 1, at + 2) if 0 <= place < len(said)]
+        timed = any(near.clause == token.clause and _fits(near, self._times) for near in beside)
+        named = said[at + 1].plain.isdecimal() and not timed
+        return token._replace(plain=_VILLAGE) if named else None
+
     @staticmethod
     def _year(plain: Sequence[str], at: int) -> bool:
         """`năm nay` is a time, not a five."""
         return plain[at] == "nam" and plain[at + 1 : at + 2] in (["nay"], ["ngoai"], ["truoc"])
 
-    def read(self, text: str, said: Sequence[Token], categories: Sequence[Match]) -> PlaceWords:
-        numbered = self._numbered(said)
-        units, taken = self._villages(numbered, self._first, as_is)
-        if not units:
-            units, taken = self._villages(numbered, self._second, second_guess)
+    def read(self, text: str, said: Sequence[Token], matches: Sequence[Match]) -> PlaceWords:
+        numbered, units, taken = self.villages(said)
         near = () if units else self._nearly(said)
-        strict = _strict(text, said)
-        marks = self._landmarks.find(strict)
+        strict = said
+        marks = self._landmarks.find(strict) or self._misspelt(strict)
         blocked = taken
+        categories = longest(matches)
         likeliest = max(categories, key=lambda match: match.score).phrase.value if categories else ""
-        for match in categories:
+        for match in dict.fromkeys((*categories, *(match for match in matches if _joined(match)))):
             sure = match.score >= ENOUGH or match.phrase.value == likeliest
-            if match.exact and sure:
+            if match.exact and sure and not match.phrase.paired:
                 blocked |= match.mask & ~_places_in(match, marks, said)
         blocked |= self._nowhere(strict, marks)
-        where = _Landmark(text, strict, blocked, taken, categories, self)
+        said_of = _said_of(matches, marks)
+        where = _Landmark(text, strict, blocked, taken, categories, self, said_of)
         landmark = where.find(marks)
         if not landmark and units and len(said) <= 10 and not categories:
             landmark = where.rest()
-        return PlaceWords(units, landmark, near)
+        return PlaceWords(units, landmark, near, self._unknown(numbered, taken))
+
+    @staticmethod
+    def _unknown(numbered: Sequence[_Numbered], taken: int) -> bool:
+        """Whether a number behind `thôn` was no village's."""
+        return any(
+            kind.plain == _VILLAGE and digits.plain.isdecimal() and not taken >> start & 1
+            for (kind, _, _), (digits, start, _) in pairwise(numbered)
+        )
+
+    def _misspelt(self, said: Sequence[Token]) -> list[Match]:
+        """`chạm y tế`: of several words, and typed with accents; else too much sounds alike."""
+        found = self._landmarks_second.find(said)
+        return [
+            mark
+            for mark in found
+            if mark.quality == 1.0 and len(mark.phrase.head) > 1 and not mark.phrase.any_next
+        ]
 
     def _villages(
         self,
-        numbered: Sequence[tuple[Token, int, int]],
+        numbered: Sequence[_Numbered],
         table: Mapping[str, Sequence[tuple[tuple[Token, ...], str]]],
         respell: Callable[[str], str],
     ) -> tuple[tuple[str, ...], int]:
@@ -136,7 +188,7 @@ class Places:
         return tuple(found), mask
 
     def _and_another(
-        self, numbered: Sequence[tuple[Token, int, int]], at: int, mask: int, found: dict[str, None]
+        self, numbered: Sequence[_Numbered], at: int, mask: int, found: dict[str, None]
     ) -> tuple[int, int]:
         """`thôn 3 và 4` at the end, `thôn 3 hay 4 gì đó` anywhere: one more number, without its `thôn`."""
         plain = [token.plain for token, _, _ in numbered]
@@ -154,7 +206,7 @@ class Places:
     @staticmethod
     def _reads(
         name: tuple[Token, ...],
-        numbered: Sequence[tuple[Token, int, int]],
+        numbered: Sequence[_Numbered],
         at: int,
         respell: Callable[[str], str],
     ) -> bool:
@@ -209,6 +261,20 @@ class Places:
     def introduces(self, token: Token) -> bool:
         return _fits(token, self._intro)
 
+    def could_be(self, said: Sequence[Token]) -> bool:
+        related = any(
+            self.relates(token) and token.plain not in self._vague and not self.ends(behind)
+            for token, behind in pairwise(said)
+        )
+        return related or not any(self.ends(token) for token in said)
+
+    def titles(self, token: Token) -> bool:
+        """A word that somebody's name follows."""
+        return _fits(token, self._titles)
+
+    def measures(self, token: Token) -> bool:
+        return token.plain in self._measures
+
     def ends(self, token: Token) -> bool:
         if not token.typed and token.plain in self._vague:
             return False
@@ -216,28 +282,36 @@ class Places:
 
 
 def _typed_forms(texts: Iterable[str]) -> dict[str, tuple[Token, ...]]:
-    """Single words by their plain form."""
+    """Single words as they are heard."""
     forms: dict[str, tuple[Token, ...]] = {}
     for text in texts:
         for token in tokens(text)[:1]:
             if len(tokens(text)) == 1:
-                forms[token.plain] = (*forms.get(token.plain, ()), token)
+                heard = second_guess(token.plain)
+                forms[heard] = (*forms.get(heard, ()), token)
     return forms
 
 
 def _fits(token: Token, forms: Mapping[str, tuple[Token, ...]]) -> bool:
-    meant = forms.get(token.plain, ())
-    return any(not token.typed or token.typed == (form.typed or form.plain) for form in meant)
+    meant = forms.get(second_guess(token.plain), ())
+    if not token.typed:
+        return any(token.plain == form.plain for form in meant)
+    return any(second_guess(token.typed) == second_guess(form.typed or form.plain) for form in meant)
 
 
-def _strict(text: str, said: Sequence[Token]) -> Sequence[Token]:
+def strict(text: str, said: Sequence[Token]) -> Sequence[Token]:
     """Who writes accents means a bare word to be bare: `cho` in `cho hỏi` is no market."""
-    if 3 * sum(bool(token.typed) for token in said) <= len(said):
+    if 2 * sum(bool(token.typed) for token in said) <= len(said):
         return said
     return [
         token._replace(typed=token.plain) if text[token.start : token.end].lower() == token.plain else token
         for token in said
     ]
+
+
+def _joined(match: Match) -> bool:
+    """Several words without a gap: `đèn đường` is no road, also inside something longer."""
+    return not match.phrase.tail and len(match.phrase.head) > 1 and bool(match.phrase.value)
 
 
 def _places_in(match: Match, marks: Iterable[Match], said: Sequence[Token]) -> int:
@@ -249,6 +323,18 @@ def _places_in(match: Match, marks: Iterable[Match], said: Sequence[Token]) -> i
         behind = mark.start >= head and (numbered or not mark.phrase.any_next)
         if mark.exact and (behind or (numbered and mark.end > match.end)):
             mask |= mark.mask
+    return mask
+
+
+def _said_of(matches: Iterable[Match], marks: Iterable[Match]) -> int:
+    """What is surely said of the matter, and ends a place: of `quán bà Tý kê bàn ra đường` from `kê` on."""
+    mask = 0
+    for match in matches:
+        if match.quality == 1.0 and match.phrase.value:
+            mask |= match.mask
+    for mark in marks:
+        if mark.exact:
+            mask &= ~(((1 << len(mark.phrase.head)) - 1) << mark.start)
     return mask
 
 
@@ -271,6 +357,7 @@ class _Landmark:
         villages: int,
         categories: Sequence[Match],
         words: Places,
+        stops: int = 0,
     ) -> None:
         self._text = text
         self._said = said
@@ -278,10 +365,13 @@ class _Landmark:
         self._villages = villages
         self._categories = categories
         self._words = words
+        self._stops = stops
 
     def find(self, marks: Iterable[Match]) -> str:
         """The likeliest of what stands around a known landmark or after `sau`, `gần`, `ở`."""
-        meant = [mark for mark in marks if mark.exact and not (mark.phrase.any_next and self._is_vague(mark))]
+        meant = [
+            mark for mark in marks if mark.exact and not (mark.phrase.any_next and self._names_nothing(mark))
+        ]
         free = [mark for mark in meant if not mark.mask & self._blocked]
         pieces = [self._marked(mark) for mark in longest(free) if not self._opens(mark)]
         pieces += [self._both(mark) for mark in longest(meant) if self._is_both(mark)]
@@ -291,11 +381,25 @@ class _Landmark:
         )
         return self._words_of(best.start, best.end) if best is not None and best.score >= _ENOUGH else ""
 
+    def _names_nothing(self, mark: Match) -> bool:
+        """`cống ạ`, `ngõ 2m`: what follows is no name."""
+        last = self._said[mark.end - 1]
+        measured = (
+            last.plain.isdecimal()
+            and mark.end < len(self._said)
+            and self._words.measures(self._said[mark.end])
+        )
+        ended = self._words.ends(last) and not self._called(mark.end - 1) and not self._words.titles(last)
+        whose = self._said[mark.end - 2].plain == _HOUSE
+        return measured or (ended and not whose) or self._is_vague(mark)
+
     def _marked(self, mark: Match) -> _Piece:
         start, end = self._around(mark)
         named = mark.phrase.any_next and self._names(mark.end - 1)
         score = _MARK_WORDS[min(mark.end - mark.start, 3)]
         score = _NAMED if named else _VAGUE if self._is_vague(mark) else score
+        if mark.phrase.any_next and not named and self._said[mark.start].typed and len(mark.phrase.head) == 1:
+            score = _UNNAMED
         if any(self._words.relates(token) for token in self._said[start : mark.start]):
             score += _RELATED
         return _Piece(score + self._bonus(start, end), start, end)
@@ -388,10 +492,20 @@ class _Landmark:
     def _onward(self, at: int, most: int) -> int:
         end = at
         while end < len(self._said) and end - at < most and self._open(end) and self._same_clause(end):
-            if self._words.ends(self._said[end]):
+            if self._stops >> end & 1 or (self._words.ends(self._said[end]) and not self._called(end)):
                 break
             end += 1
         return end
+
+    def _called(self, at: int) -> bool:
+        """Somebody's name, though the word mostly is another: `ngõ ông Năm`."""
+        return self._proper(at) or (at > 0 and self._words.titles(self._said[at - 1]))
+
+    def _proper(self, at: int) -> bool:
+        """Written large where the word before is not."""
+        word = self._text[self._said[at].start : self._said[at].end]
+        before = self._text[self._said[at - 1].start : self._said[at - 1].end] if at else ""
+        return word[:1].isupper() and before.islower()
 
     def _words_of(self, start: int, end: int) -> str:
         return self._text[self._said[start].start : self._said[end - 1].end]

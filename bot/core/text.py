@@ -25,6 +25,7 @@ def _mark_class() -> str:
 # Sorting a flood of marks takes quadratic time in `unicodedata.normalize`, so floods are cut before it.
 _FLOOD: Final = re.compile(rf"([{_mark_class()}]{{{_MARKS_KEPT}}})[{_mark_class()}]+")
 _WORD: Final = re.compile(r"[^\W\d_]+|\d+")
+_STOP: Final = re.compile(r"[,.;:!?\n]")
 _TONE_TOO_EARLY: Final = re.compile("[òóỏõọ][ae]|[ùúủũụ]y")
 _TONE_MOVED: Final = {
     early + plain: base + late
@@ -74,6 +75,43 @@ _SHORT: Final = {
     "uh": "u",
     "uk": "u",
     "um": "u",
+    "bc": "bao cao",
+    "tb": "thong bao",
+    "sdt": "so dien thoai",
+    "ngta": "nguoi ta",
+    "nta": "nguoi ta",
+    "hnay": "hom nay",
+    "hqua": "hom qua",
+    "bnhieu": "bao nhieu",
+    "bn": "bao nhieu",
+    "trg": "trong",
+    "nhm": "nhung ma",
+    "vh": "van hoa",
+    "vsmt": "ve sinh moi truong",
+    "qtr": "qua troi",
+    "zay": "vay",
+    "dz": "vay",
+    "zo": "vao",
+    "dzo": "vao",
+    "z": "vay",
+    "ak": "a",
+    "ik": "di",
+    "bjk": "biet",
+    "bik": "biet",
+    "hsinh": "hoc sinh",
+    "hs": "hoc sinh",
+    "cty": "cong ty",
+    "ubx": "uy ban xa",
+}
+# What is short for something else behind certain words.
+_TWOFOLD: Final = frozenset({"vs", "h"})
+_SHORT_AFTER: Final = {
+    **{
+        (before, "vs"): "ve sinh"
+        for before in ("don", "tong", "giu", "mat", "lich", "quet", "lam", "di", "ngay")
+    },
+    ("bao", "h"): "gio",
+    ("may", "h"): "gio",
 }
 
 _UNITS: Final = {
@@ -91,6 +129,8 @@ _UNITS: Final = {
     "tam": 8,
     "chin": 9,
 }
+# What stands behind a ten that is left out: "hai mốt".
+_SHORT_TENS: Final = {"mốt": 1, "tư": 4, "lăm": 5, "nhăm": 5}
 _TEN: Final = "muoi"
 # Five is called so only behind a ten: alone they are other words ("thôn làm").
 _AFTER_TEN: Final = frozenset({"lam", "nham"})
@@ -142,8 +182,10 @@ def compose(text: str) -> str:
 
 def fold(text: str) -> str:
     """Lower case, no diacritics, no punctuation, shorthand written out: what words are compared by."""
-    short = _SHORT
-    return " ".join([short.get(word, word) for word in compose(text).lower().translate(_FOLDING).split()])
+    short, words = _SHORT, compose(text).lower().translate(_FOLDING).split()
+    if not _TWOFOLD.isdisjoint(words):
+        words = [_shorthand(word, before) or word for before, word in zip(["", *words], words, strict=False)]
+    return " ".join([short.get(word, word) for word in words])
 
 
 def accented(text: str) -> str:
@@ -155,31 +197,50 @@ def accented(text: str) -> str:
 _TONES: Final = {0x300: None, 0x301: None, 0x303: None, 0x309: None, 0x323: None}
 
 
+def one_tone(word: str) -> str:
+    """With `hỏi` for `ngã`: many hear and write them as one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", word).replace("\u0303", "\u0309"))
+
+
 def toneless(word: str) -> str:
     """Without the five tones, with the letters they stand on: `chợ` is `chơ`."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", compose(word)).translate(_TONES))
 
 
 class Token(NamedTuple):
-    """One word of a text: folded; as typed, or empty when no diacritics were typed; where it stands in it."""
+    """A word of a text: folded; as typed, or empty when no diacritics were typed; where it stands in it.
+
+    `clause` counts the stops and commas before it.
+    """
 
     plain: str
     typed: str
     start: int
     end: int
+    clause: int = 0
 
 
 def tokens(text: str) -> tuple[Token, ...]:
     """The words of a text; digits part from letters (`th12`). Positions are those of `compose(text)`."""
     found: list[Token] = []
-    for match in _WORD.finditer(compose(text)):
+    composed, last, clause = compose(text), 0, 0
+    for match in _WORD.finditer(composed):
         word, (start, end) = match[0], match.span()
         plain = word.lower().translate(_FOLDING).strip()
-        if (long := _SHORT.get(plain)) is not None:  # a shorthand says nothing about accents
-            found += [Token(part, "", start, end) for part in long.split()]
+        if composed[last:start] != " ":
+            clause += _STOP.search(composed, last, start) is not None
+        last = end
+        if (long := _shorthand(plain, found[-1].plain if found else "")) is not None:
+            # a shorthand says nothing about accents
+            found += [Token(part, "", start, end, clause) for part in long.split()]
         elif plain:
-            found.append(Token(plain, "" if word.isascii() else accented(word), start, end))
+            found.append(Token(plain, "" if word.isascii() else accented(word), start, end, clause))
     return tuple(found)
+
+
+def _shorthand(word: str, before: str) -> str | None:
+    """What a shortened word stands for; `vs` is `với`, but in `dọn vs` it is `vệ sinh`."""
+    return _SHORT_AFTER.get((before, word)) or _SHORT.get(word)
 
 
 def _with_unit(tens: int, words: Sequence[str], at: int, taken: int = 1) -> tuple[int, int]:
@@ -208,6 +269,27 @@ def number(words: Sequence[str], at: int) -> tuple[int, int] | None:
     if unit and at + 1 < len(words) and words[at + 1] == _TEN:
         return _with_unit(unit * 10, words, at + 2, 2)
     return unit, 1
+
+
+def number_said(said: Sequence[Token], at: int) -> tuple[int, int] | None:
+    """The same where accents may have been typed: `hai mốt` is 21, `hai một` is 2, `hai mot` may be 21.
+
+    `lăm` is `năm` where l and n are one.
+    """
+    if said[at : at + 1] and said[at].typed == "lăm":
+        return 5, 1
+    read = number([token.plain for token in said[at : at + 3]], 0)
+    if (
+        read is None
+        or read[1] > 1
+        or not 1 < read[0] < 10
+        or said[at].plain.isdecimal()
+        or at + 1 == len(said)
+    ):
+        return read
+    after = said[at + 1]
+    unit = _SHORT_TENS.get(after.typed) or (1 if (after.plain, after.typed) == ("mot", "") else 0)
+    return (10 * read[0] + unit, 2) if unit and after.clause == said[at].clause else read
 
 
 _CLOSING: Final = ("", *"cghmnpt")  # `gì`, `gìn`: the i is the vowel itself

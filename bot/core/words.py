@@ -7,8 +7,19 @@ from typing import Final
 
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
-from bot.core.phrases import ENOUGH, Guess, Match, NearMisses, Phrases, longest, ranked
-from bot.core.placewords import Places, PlaceWords
+from bot.core.phrases import (
+    ENOUGH,
+    GAP,
+    TONE_ONLY,
+    Guess,
+    Match,
+    NearMisses,
+    Phrases,
+    longest,
+    ranked,
+    with_hints,
+)
+from bot.core.placewords import Places, PlaceWords, strict
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
 
@@ -42,6 +53,7 @@ DUTY_WORDS: Final = {
 """Each list of words of duty, and what it says."""
 _LONGEST_SHORT: Final = 80
 _OUTCOME: Final = "outcome_"
+_NOTHING: Final = 0.4
 _SECOND: Final = 0.6
 _SECOND_PLAIN: Final = 0.35
 """Without accents too many words sound alike: only a question."""
@@ -62,9 +74,14 @@ class Lexicon:
         self._polite = {fold(word) for word in commune.words.get("polite", ())}
         phrases = [(word, category.id) for category in commune.categories.values() for word in category.words]
         phrases += [(word, "") for word in commune.words.get("not_report", ())]
-        self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()))
-        self._categories_second = Phrases(phrases, second_guess)
+        pairs = [(pair, category.id) for category in commune.categories.values() for pair in category.pairs]
+        self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()), pairs=pairs)
+        self._categories_second = Phrases(phrases, second_guess, pairs=pairs)
+        self._named = lru_cache(maxsize=8)(self._find_named)
         self._near = NearMisses(self._categories.all)
+        self._hints = Phrases(
+            (hint, category.id) for category in commune.categories.values() for hint in category.hints
+        )
         self._mentions = {
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
@@ -83,11 +100,28 @@ class Lexicon:
     def categories(self, text: str) -> tuple[Guess, ...]:
         """What it may be about, likeliest first; nothing when it is about none of it."""
         said = _tokens(text)
-        if matches := self._categories.find(said):
-            return ranked(longest(_meant(matches)))
-        if matches := self._categories_second.find(said):
+        matches = [match for match in self._named(said) if match.score > _NOTHING]
+        guesses = with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
+        if guesses and guesses[0].score >= ENOUGH:
+            return guesses
+        respelt = self._respelt(said)
+        return respelt if respelt and (not guesses or respelt[0].score > guesses[0].score) else guesses
+
+    def _respelt(self, said: Sequence[Token]) -> tuple[Guess, ...]:
+        """What it may be about, spelt as it is heard, or nearly."""
+        if matches := [match for match in self._categories_second.find(said) if not match.loose]:
             return ranked(longest(matches), _SECOND if any(token.typed for token in said) else _SECOND_PLAIN)
         return self._near.guesses(said)
+
+    def _find_named(self, said: Sequence[Token]) -> tuple[Match, ...]:
+        """Words of a category, not those of a village's name: in `thon muoi bay` nothing flies."""
+        _, _, villages = self._places.villages(said)
+        return tuple(match for match in self._categories.find(said) if match.mask & ~villages)
+
+    def _hinted(self, said: Sequence[Token], matches: Sequence[Match]) -> list[Match]:
+        """Hints that are no part of words that say more."""
+        found = (hint for hint in self._hints.find(said) if hint.exact and not _bare(hint))
+        return longest(hint for hint in found if not any(hint.mask & match.mask for match in matches))
 
     def sure(self, guesses: Sequence[Guess]) -> str | None:
         """The first guess, when it is good and clearly ahead; else the caller asks, these two first."""
@@ -100,8 +134,13 @@ class Lexicon:
     def place(self, text: str) -> PlaceWords:
         """The villages it names, and the piece of it that says where."""
         said = _tokens(text)
-        matches = self._categories.find(said) or self._categories_second.find(said)
-        return self._places.read(compose(text[:LONGEST]), said, longest(matches))
+        matches = [*(self._named(said) or self._categories_second.find(said))]
+        matches += (hint for hint in self._hints.find(said) if len(hint.phrase.head) > 1)
+        return self._places.read(compose(text[:LONGEST]), said, matches)
+
+    def could_be_place(self, text: str) -> bool:
+        """Whether an answer without a known mark may be a place's name: nothing in it that ends one."""
+        return self._places.could_be(_tokens(text))
 
     def public_mark(self, landmark: str) -> bool:
         """Whether a landmark names a public place of the commune and nobody's house."""
@@ -152,9 +191,14 @@ class Lexicon:
         if kind not in self._mentions:
             return False
         said = _tokens(text)
-        if not (matches := self._mentions[kind].find(said)):
+        matches = [
+            match
+            for match in self._mentions[kind].find(said)
+            if match.quality >= (1.0 if match.loose else TONE_ONLY)
+        ]
+        if not matches:
             return False
-        named = self._categories.find(said)
+        named = [match for match in self._named(said) if not match.phrase.paired]
         return any(not any(match.inside(other) for other in named) for match in matches)
 
     def emergency(self, text: str) -> str | None:
@@ -175,8 +219,19 @@ class Lexicon:
         """Phrases of danger, outside what only speaks of it ("dễ gây tai nạn") and words for a category."""
         said = _tokens(text)
         found = self._find(kind, said)
-        shields = [*self._find("not_emergency", said), *(self._categories.find(said) if found else ())]
-        return [match for match in found if not any(match.inside(shield) for shield in shields)]
+        named = [match for match in self._named(said) if not match.phrase.paired] if found else []
+        shields = [*self._find("not_emergency", said), *named]
+        perhaps = (
+            [match for match in self._find("hypothetical", said) if match.exact and not _bare(match)]
+            if found
+            else []
+        )
+        return [
+            match
+            for match in found
+            if not any(match.inside(shield) for shield in shields)
+            and not any(_leads_to(word, match, said) for word in perhaps)
+        ]
 
     def _sure_of(self, match: Match) -> bool:
         """With its accents, or such that it is hardly anything else without."""
@@ -193,7 +248,16 @@ class Lexicon:
             for match in self._find("official_person", said)
             if match.exact and not any(match.inside(shield) for shield in shields)
         ]
-        return bool(people) and any(match.exact for match in self._find("official_fault", said))
+        faults = [match for match in self._find("official_fault", said) if match.exact]
+        return bool(people) and (bool(faults) or self._blamed(text, said, people))
+
+    def _blamed(self, text: str, said: Sequence[Token], people: Sequence[Match]) -> bool:
+        """Whether it begins with an official and goes on with what is wrong: then it is asked."""
+        first = min(people, key=lambda match: match.start)
+        after = said[first.end].plain if first.end < len(said) else ""
+        called = after in self._polite or self.mentions(text, "question") or self.mentions(text, "not_blamed")
+        wrong = self.mentions(text, "complaint") or self.sure(self.categories(text)) is not None
+        return first.start <= 1 and len(said) > first.end + 2 and not called and wrong
 
     def phone(self, text: str) -> str:
         """The telephone number in it, its digits alone; empty without one."""
@@ -304,6 +368,17 @@ class Lexicon:
         return short_map_link(text)
 
 
+def _leads_to(word: Match, danger: Match, said: Sequence[Token]) -> bool:
+    """`Kẻo`, `sớm muộn`: what is feared in the same clause has not happened."""
+    near = 0 <= danger.start - word.end <= GAP
+    return near and said[word.start].clause == said[danger.start].clause
+
+
+def _bare(match: Match) -> bool:
+    """A single syllable without its accents: `do`, `ban`."""
+    return match.mask.bit_count() == 1 and match.quality < 1
+
+
 def _meant(matches: Sequence[Match]) -> Sequence[Match]:
     """Beside words whose accents agree, `đổ` is no slip for `đỗ`."""
     exact = [match for match in matches if match.exact]
@@ -312,7 +387,8 @@ def _meant(matches: Sequence[Match]) -> Sequence[Match]:
 
 @lru_cache(maxsize=64)
 def _tokens(text: str) -> tuple[Token, ...]:
-    return tokens(text[:LONGEST])[:MOST_TOKENS]
+    said = tokens(text[:LONGEST])[:MOST_TOKENS]
+    return tuple(strict(compose(text[:LONGEST]), said))
 
 
 def _by_text(words: Mapping[str, Sequence[str]], form: Callable[[str], str]) -> dict[str, frozenset[str]]:

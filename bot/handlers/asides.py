@@ -1,5 +1,6 @@
 """What is no report: how it stands, who sees it, when is collected, stopping, scolding; kindly answered."""
 
+from bot.core.phrases import ENOUGH
 from bot.core.report import Report
 from bot.handlers import adding, lookup, remind, report, start
 from bot.handlers.talk import Decision, Talk
@@ -12,22 +13,38 @@ def aside(talk: Talk, text: str) -> Decision | None:
     lexicon = talk.world.lexicon
     if _glad(talk, text):
         return start.nod(talk, thanks=True)
-    guesses = lexicon.categories(text)
-    if lexicon.about_official(text) or (guesses and lexicon.place(text).units):
+    guesses, units = lexicon.categories(text), lexicon.place(text).units
+    if lexicon.mentions(text, "advert") and not units and not lexicon.mentions(text, "complaint"):
+        return start.off_topic(talk, text)
+    told = bool(guesses) and guesses[0].score >= ENOUGH
+    if lexicon.about_official(text) or (told and units):
         return None
+    place = lexicon.place(text)
+    if not units and not place.landmark and (hurried := _hurries(talk, text)):
+        return hurried
     if lexicon.mentions(text, "asks_procedure"):
         return start.off_topic(talk, text)
     if lexicon.sure(guesses) is not None:
         return None
-    return _asked(talk, text) or _of_own(talk, text) or _scolding(talk, text)
+    return (
+        _asked(talk, text)
+        or _hurries(talk, text)
+        or _unrelated(talk, text)
+        or _of_own(talk, text)
+        or _scolding(talk, text)
+    )
 
 
 def _glad(talk: Talk, text: str) -> bool:
     """ "Đã sửa đèn rồi, cảm ơn xã": no lamp is out."""
     lexicon = talk.world.lexicon
+    finished = lexicon.mentions(text, "finished")
     if any(report.is_open for report in talk.facts.mine) or lexicon.mentions_beside(
         text, "doubts", "finished"
     ):
+        return False
+    if lexicon.sure(lexicon.categories(text)) is not None and lexicon.place(text).units and not finished:
+        # Praise for a heap of rubbish is none.
         return False
     thanked = lexicon.mentions(text, "thanks") and lexicon.mentions_beside(text, "finished", "not_report")
     return thanked or lexicon.mentions_beside(text, "glad", "not_report")
@@ -43,11 +60,20 @@ def _asked(talk: Talk, text: str) -> Decision | None:
         return start.privacy(talk)
     if mentions(text, "asks_calendar") or "calendar" in talk.world.lexicon.meanings(text):
         return remind.calendar(talk)
+    return None
+
+
+def _hurries(talk: Talk, text: str) -> Decision | None:
+    """Who waits for an open report and asks how it stands."""
+    waits = any(one.is_open for one in talk.facts.mine) and not talk.world.lexicon.mentions(text, "withdraws")
+    return lookup.mine(talk) if waits and talk.world.lexicon.mentions(text, "asks_status") else None
+
+
+def _unrelated(talk: Talk, text: str) -> Decision | None:
+    mentions = talk.world.lexicon.mentions
     if mentions(text, "procedure") or mentions(text, "chatter"):
         return start.off_topic(talk, text)
-    if mentions(text, "asks_how"):
-        return start.help_(talk)
-    return None
+    return start.help_(talk) if mentions(text, "asks_how") else None
 
 
 def _of_own(talk: Talk, text: str) -> Decision | None:
@@ -62,8 +88,6 @@ def _of_own(talk: Talk, text: str) -> Decision | None:
         return lookup.mine(talk) if alone and mentions(text, "asks_status") else None
     if mentions(text, "withdraws"):
         return report.cancel(talk)
-    if mentions(text, "asks_status"):
-        return lookup.mine(talk)
     # Whoever deals with it reads that it is well, and closes it.
     return adding.add_words(talk, waiting, text) if _is_well(talk, waiting, text) else None
 

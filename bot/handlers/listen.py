@@ -8,7 +8,7 @@ from typing import Any
 from bot.core import form
 from bot.core.phrases import Guess
 from bot.core.session import WORDS_MAX, Draft
-from bot.core.text import clip, fold, phone_in, tokens, without_phones
+from bot.core.text import Token, clip, compose, fold, number, phone_in, tokens, without_phones
 from bot.handlers.talk import Talk
 
 # Answers of so few words only answer what was asked and add nothing to the story.
@@ -18,7 +18,30 @@ MARK_WORDS = 4
 # Three words that mean one kind of report score so much.
 HARDLY = 3.7
 WHOM_WORDS = 8
+DENIED_WORDS, DENIED_SHORT = 8, 4
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
+NO_PLACE = (
+    "insult",
+    "question",
+    "complaint",
+    "asks_privacy",
+    "asks_calendar",
+    "asks_procedure",
+    "asks_status",
+    "asks_how",
+    "asks_mine",
+    "asks_stop",
+    "turns_on",
+    "procedure",
+    "chatter",
+    "thanks",
+    "wants_report",
+    "call_me",
+    "cannot_photo",
+    "will_photo",
+    "lets_go",
+    "withdraws",
+)
 # While these stand open, a clear word about the matter or the place corrects what was understood before.
 CORRECTING = ("summary", "edit")
 _NUMBER = re.compile(r"(?:(?:thon|xom|lang|khu|doi) )?(?:so )?(\d{1,3})")
@@ -65,14 +88,27 @@ def _after_whom(text: str) -> str:
 
 def _after_correction(text: str) -> str:
     """Of "not X but Y" and of "Y, not X" only Y is meant."""
+    text = compose(text)
     said = tokens(text)
     plain = [token.plain for token in said]
     for at in range(len(plain) - 1):
         if at and plain[at : at + 3] == ["chu", "khong", "phai"]:
             return text[: said[at].start].strip()
-        if plain[at : at + 2] == ["khong", "phai"] and "la" in plain[at + 2 :]:
+        denied = plain[at : at + 2] == ["khong", "phai"]
+        if denied and (meant := _next_clause(text, said, at)) and "la" not in plain[at + 2 :]:
+            return meant
+        if denied and at and len(plain) - at - 2 <= DENIED_SHORT and "la" not in plain[at + 2 :]:
+            return text[: said[at].start].strip()
+        if denied and "la" in plain[at + 2 :]:
             return text[said[plain.index("la", at + 2)].end :].strip() or text
     return text
+
+
+def _next_clause(text: str, said: Sequence[Token], at: int) -> str:
+    """Of "not X, Y": Y, where X is short."""
+    behind = [token for token in said[at:] if token.clause > said[at].clause]
+    near = bool(behind) and said.index(behind[0]) - at <= DENIED_WORDS
+    return text[behind[0].start :].strip() if near else ""
 
 
 def _is_story(talk: Talk, draft: Draft, text: str) -> bool:
@@ -173,8 +209,8 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
     means = talk.world.lexicon.means
     whole = draft.asked == "landmark" or (draft.asked == "place" and not named and not draft.landmark)
     empty = any(means(text, kind) for kind in NO_MARK) or talk.world.lexicon.mentions(text, "unsure")
-    if whole and not empty:
-        landmark = landmark or text
+    if whole and not empty and not landmark and not _says_other(talk, text):
+        landmark = text
     replaces = draft.asked in ("landmark", "place") or _corrects_place(talk, draft, text, named)
     if talk.world.lexicon.mentions(landmark, "no_mark"):
         return draft
@@ -188,6 +224,14 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
     return draft
 
 
+def _says_other(talk: Talk, text: str) -> bool:
+    """Words without a known mark that ask, scold or complain are no place."""
+    lexicon = talk.world.lexicon
+    if not (lexicon.could_be_place(text) or lexicon.mentions(text, "gives_away")):
+        return True
+    return any(lexicon.mentions(text, kind) for kind in NO_PLACE)
+
+
 def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
     """Beside the summary a mark replaces the old one when the words correct, or are hardly anything else."""
     if draft.asked not in CORRECTING:
@@ -196,8 +240,11 @@ def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
 
 
 def _village_number(text: str) -> int | None:
-    found = _NUMBER.fullmatch(fold(text))
-    return int(found[1]) if found else None
+    words = fold(text).split()
+    found, read = _NUMBER.fullmatch(" ".join(words)), number(words, 0)
+    if found:
+        return int(found[1])
+    return read[0] if read is not None and read[1] == len(words) and read[0] else None
 
 
 def _numbered(talk: Talk, draft: Draft, text: str) -> tuple[str, ...]:
@@ -210,4 +257,5 @@ def _no_such_village(talk: Talk, text: str) -> bool:
     known = {unit.number for unit in talk.commune.villages}
     number = _village_number(text)
     named = [int(found) for found in _NAMED.findall(fold(text))]
-    return (number is not None and number not in known) or any(n not in known for n in named)
+    unknown = talk.world.lexicon.place(text).unknown or any(n not in known for n in named)
+    return unknown or (number is not None and number not in known)

@@ -9,8 +9,8 @@ from bot.core.effects import Effect, FollowLink, KeepPhoto, Say
 from bot.core.events import PhotoReady, PhotoSent
 from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, LATER_MAX, PHOTOS_MAX, WORDS_MAX, Draft
-from bot.core.text import clip, fold
-from bot.handlers import adding, duty, filing, sameplace, start
+from bot.core.text import clip, fold, phone_in
+from bot.handlers import adding, duty, filing, remind, sameplace, start
 from bot.handlers.listen import ANSWER_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
@@ -248,20 +248,60 @@ def tells_something(talk: Talk, text: str) -> bool:
     """Whether words without an open draft start one: they name a matter, a village, a mark or a point."""
     lexicon = talk.world.lexicon
     guesses, place = lexicon.categories(text), lexicon.place(text)
-    if lexicon.about_official(text):
+    if lexicon.about_official(text) or lexicon.mentions(text, "keep_from_village"):
         return True
-    if lexicon.mentions(text, "procedure") and lexicon.sure(guesses) is None:
+    whole = bool(guesses and place.units)
+    if lexicon.mentions(text, "procedure") and lexicon.sure(guesses) is None and not whole:
         return False
-    marked = bool(place.landmark) and len(text.split()) <= ANSWER_WORDS
-    marked = marked or lexicon.mentions(text, "complaint")
-    return bool(guesses or place.units or marked or lexicon.map_point(text) or lexicon.short_map_link(text))
+    short = len(text.split()) <= ANSWER_WORDS or not lexicon.mentions(text, "question")
+    marked = (bool(place.landmark) and short) or lexicon.mentions(text, "complaint")
+    asks = lexicon.mentions(text, "question") and not marked
+    return bool(
+        guesses
+        or (place.units and not asks)
+        or marked
+        or lexicon.map_point(text)
+        or lexicon.short_map_link(text)
+    )
 
 
 def words(talk: Talk, text: str) -> Decision:
     """Words of somebody who is telling a report."""
     draft = talk.session.draft or new_draft(talk)
-    simple = _short_answer(talk, draft, text) if talk.session.draft is not None else None
-    return simple if simple is not None else retold(talk, draft, text)
+    if talk.session.draft is None:
+        return retold(talk, draft, text)
+    simple = _short_answer(talk, draft, text) or _said_beside(talk, draft, text)
+    if simple is not None:
+        return simple
+    told = retold(talk, draft, text)
+    now = told.session.draft
+    same = (
+        now is not None
+        and replace(now, words=draft.words, touched_at=draft.touched_at, stuck=draft.stuck) == draft
+    )
+    if same and draft.asked == "summary" and talk.world.lexicon.mentions(text, "wrong_there"):
+        # Something is wrong, and it was not said what it should be.
+        return press(talk, "edit", str(draft.id), "")
+    return told
+
+
+def _said_beside(talk: Talk, draft: Draft, text: str) -> Decision | None:
+    """Scolding, a question about papers or the calendar: answered, and the form asks on."""
+    lexicon = talk.world.lexicon
+    place = lexicon.place(text)
+    if lexicon.sure(lexicon.categories(text)) is not None or place.units or place.landmark:
+        return None
+    if draft.asked == "hours" and lexicon.mentions(text, "hour_words"):
+        return None
+    beside = (
+        (("insult",), start.insulted),
+        (("asks_calendar",), remind.calendar),
+        (("asks_procedure", "chatter"), lambda talk: start.off_topic(talk, text)),
+    )
+    for kinds, answer in beside:
+        if any(lexicon.mentions(text, kind) for kind in kinds):
+            return advance(talk, draft, *answer(talk).effects)
+    return None
 
 
 def retold(talk: Talk, draft: Draft, text: str, *, edited: bool = False) -> Decision:
@@ -356,6 +396,7 @@ def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
         return advance(talk, draft, secret=True)
     if (
         talk.world.lexicon.mentions(text, "asks_how")
+        and not phone_in(text)
         and talk.world.lexicon.sure(talk.world.lexicon.categories(text)) is None
     ):
         return start.help_(talk)
@@ -387,7 +428,7 @@ def _asks_status(talk: Talk, text: str) -> bool:
     """ "Bao giờ dọn?"; what names a matter and a village tells it, however long it has been so."""
     lexicon = talk.world.lexicon
     whole = lexicon.sure(lexicon.categories(text)) is not None and lexicon.place(text).units
-    return lexicon.mentions(text, "asks_status") and not whole
+    return lexicon.mentions(text, "asks_status") and not whole and not lexicon.mentions(text, "insult")
 
 
 def _cannot_say(talk: Talk, draft: Draft, text: str) -> bool:

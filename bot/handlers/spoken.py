@@ -29,7 +29,7 @@ from bot.handlers.talk import Decision, Talk
 
 # A code with so many other words tells something; with fewer it asks.
 TELLING_WORDS = 3
-BESIDE_A_NUMBER = 4
+BESIDE_A_NUMBER, AROUND_A_NUMBER = 4, 10
 
 
 def words(talk: Talk, text: str) -> Decision:
@@ -148,22 +148,25 @@ def _plain_words(talk: Talk, text: str) -> Decision:
         return start.nod(talk, thanks=True)
     if adding.may_add(talk) and found is not None and len(fold(text)) > 1:
         return adding.add_words(talk, found, text)
-    if lexicon.mentions(text, "greeting"):
-        return start.greet(talk)
     if lexicon.mentions(text, "wants_report"):
         return report.begin(talk)
+    if lexicon.mentions(text, "greeting"):
+        return start.greet(talk)
     return start.help_(talk) if lexicon.mentions(text, "asks_how") else start.off_topic(talk, text)
 
 
 def _hardly_more(talk: Talk, rest: str) -> bool:
     """What stands around a number says no more than "call me"."""
-    return len(rest.split()) <= BESIDE_A_NUMBER and not report.tells_something(talk, rest)
+    asked = talk.world.lexicon.mentions(rest, "call_me")
+    most = AROUND_A_NUMBER if asked else BESIDE_A_NUMBER
+    return len(rest.split()) <= most and not report.tells_something(talk, rest)
 
 
 def _adds(talk: Talk, text: str) -> bool:
     """ "Thêm: …" belongs to the newest report, as long as that is open."""
     newest = talk.facts.mine[:1]
-    return bool(newest) and newest[0].is_open and talk.world.lexicon.begins(text, "adds")
+    adds = bool(newest) and newest[0].is_open and talk.world.lexicon.begins(text, "adds")
+    return adds and _same_matter(talk, newest[0], text)
 
 
 def _stops(talk: Talk, text: str) -> bool:
