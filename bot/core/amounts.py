@@ -1,4 +1,4 @@
-"""What a clean-up day came to, read from a few words: households, people, kilograms and trees."""
+"""What a clean-up day came to, read from a few words: households, people, kilokilos and trees."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -48,11 +48,10 @@ _MEANT: Final = {
     fold(spelt.split()[0]): frozenset(spelt.split()) | {toneless(form) for form in spelt.split()}
     for row in (
         "một mốt, hai, ba, bốn, tư, năm, lăm, nhăm, sáu, bảy bẩy, tám tầm, chín, mười mươi, chục, trăm",
-        "nghìn, ngàn, triệu, rưỡi rưởi",
-        "linh, lẻ, nửa, tấn, tạ, yến, cân, ký, kí, hộ, nhà, cây, em, cháu, dân, mỗi",
-        "trên, không, chưa, tổ, đội đôi, khu, xóm, ấp, phố, cụm, khối, cầu, lần, đợt, vài, mấy, hàng, dăm",
-        "tổng, giờ, độ, cỡ, trồng trong, chặt, cắt, vắng, nghỉ, thiếu, nhầm, gồm, của, là, tối, có, đạt",
-        "đến, gần, được, dọn, rác, thu, các, quân, luôn, cộng",
+        "nghìn, ngàn, triệu, rưỡi rưởi, linh, lẻ, nửa, tấn, tạ, yến, cân, ký, kí, hộ, nhà, cây, em, cháu",
+        "dân, mỗi, trên, không, chưa, tổ, đội đôi, khu, xóm, ấp, phố, cụm, khối, cầu, lần, đợt, vài, mấy",
+        "hàng, dăm, tổng, giờ, độ, cỡ, trồng trong, chặt, cắt, vắng, nghỉ, thiếu, nhầm, gồm, của, là, tối",
+        "có, đạt, đến, gần, được, dọn, rác, thu, các, quân, luôn, cộng",
     )
     for spelt in row.split(", ")
 }
@@ -65,6 +64,7 @@ def _phrases(*rows: tuple[str, int, str]) -> dict[tuple[str, ...], tuple[str, in
 
 _UNITS: Final = _phrases(
     (KG, 1, "kg, kgs, kilogam, kilo, ki, ky, can, ki lo, ki lo gam, ky lo, ky lo gam, kilo gam"),
+    (KG, 1, "ki - lo, ki - lo - gam"),
     (KG, 10, "yen"),
     (KG, 100, "ta"),
     (KG, 1000, "tan"),
@@ -72,13 +72,13 @@ _UNITS: Final = _phrases(
     (TREES, 1, "cay, cay xanh, cay con, cay giong, goc cay, cay bong mat, cay xanh bong mat"),
     (PEOPLE, 1, "nguoi, nguoi dan, nhan dan, dan, ba con, hoc sinh, hs, thay co, thay co giao"),
     (PEOPLE, 1, "co giao, thay giao, giao vien, gv, cbgv, doan vien, dvtn, thanh nien, hoi vien, can bo"),
+    (PEOPLE, 1, "chien si, bo doi, cong an, dan quan, thanh vien, em, chau, phu huynh, phu nu, chi em"),
+    (PEOPLE, 1, "anh em, anh chi em, ong ba, co bac, cac chau, cac em, nguoi cao tuoi, cuu chien binh, ccb"),
     (
         PEOPLE,
         1,
-        "chien si, bo doi, cong an, dan quan, thanh vien, em, chau, phu huynh, phu nu, chi em, anh em",
+        "nong dan, dang vien, nhan vien, cong nhan, vien chuc, cong chuc, tinh nguyen vien, dong chi",
     ),
-    (PEOPLE, 1, "anh chi em, ong ba, co bac, cac chau, cac em, nguoi cao tuoi, cuu chien binh, ccb"),
-    (PEOPLE, 1, "nong dan, dang vien, nhan vien, cong nhan, vien chuc, cong chuc, tinh nguyen vien"),
     (PEOPLE, 1, "doi vien, sinh vien, thieu nhi, thanh thieu nien, luot nguoi"),
 )
 # What only looks like a unit.
@@ -112,10 +112,11 @@ _ALL_OF: Final = _set("ca toan moi mot trong tron")
 _CLOCK: Final = _set("gio h g ph phut p tieng")
 _JOINED: Final = _set("va voi cung")
 _LINK: Final = _set(
-    "tham gia ra quan la co dat duoc da moi dan huy dong tong so cong luot vao len hien xanh : = - – — ( *"
+    "tham gia ra quan la co dat duoc da moi dan huy dong tong so cong luot vao len hien xanh thi mới"
+    " : = - – — ( *"
 )
 _BRIEF_LINK: Final = _set("la tham gia : =")
-_AFTER: Final = _set("tham ra rac don thu gom trong duoc a nhe dat tong chiem roi het cac da vao luong khoi")
+_AFTER: Final = _set("so tham ra rac don thu gom trong duoc a nhe dat tong chiem roi het cac da vao luong")
 _BETWEEN: Final = _set("luot cac toan the goc anh chi vi dong")
 _LOST: Final = _set("vang nghi thieu")
 _FELLED: Final = _set("chat tia cat cua nho bung do gay")
@@ -143,8 +144,6 @@ _SOFT: Final = " \t-–—:+=*/~≈\"'“”"
 # --- reading ----------------------------------------------------------------------------------------------
 
 _LEX: Final = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|\n|[^\w\s]|_")
-
-
 _SIGNS: Final = {"½": ["nua"]}
 
 
@@ -431,10 +430,10 @@ class _Reader:
         return self._is_hour(at, to) or self._is_range(parts, place) or self._is_code(at)
 
     def _is_day(self, parts: Sequence[_Part], place: int) -> bool:
-        """`ngày 5`, `tháng 6`, `năm 2026`, `thứ 7`, 5/6/2026; also `đợt 2`, `lần 3`."""
+        """`ngày 5`, `tháng 6`, `năm 2026`, `thứ 7`, 5/6/2026; also `đợt 2`, `lần 3`, a telephone number."""
         at, value = parts[place].at, parts[place].value
         if value is None:
-            return False
+            return self.words[at].silent
         before = self.key(at - 1)
         if before in _BEFORE_COUNT and value <= 31:
             return before != "ngay" or self.key(at - 2) != "trong"
@@ -641,16 +640,16 @@ class _Understanding:
                 unit.what = "word"
                 continue
             to = unit.to + half
-            grams = (value + Fraction(1, 2) * (half and not nua)) * unit.factor
+            kilos = (value + Fraction(1, 2) * (half and not nua)) * unit.factor
             if not half and unit.factor > 1 and place + 1 < len(parts):
                 more = self._left_off(parts[place + 1], unit.factor)
                 if more:
-                    grams, to = grams + more, parts[place + 1].to
+                    kilos, to = kilos + more, parts[place + 1].to
                     parts[place + 1].what = "done"
             unit.what = "done"
             if before and before.what == "number":
                 before.what = "done"
-            self._add(KG, _Part("number", at, to, grams), at, to)
+            self._add(KG, _Part("number", at, to, kilos), at, to)
 
     def _left_off(self, part: _Part, factor: int) -> Fraction | None:
         """`1 tấn 2` is 1200 kg, `2 tấn 500` 2500."""
@@ -675,9 +674,9 @@ class _Understanding:
                 before -= 1
             denied = key(parts[before].at) if before >= 0 else ""
             to = unit.to + (key(unit.to) in ("nao", "moi"))
-            if unit.dim == TREES and self._says_none(unit.to):
+            if unit.dim == TREES and (took := self._says_none(unit.to)):
+                self._add(TREES, _Part("number", unit.at, unit.to, Fraction(0)), unit.at, unit.to + took)
                 unit.what = "done"
-                self._add(TREES, _Part("number", unit.at, unit.to + 2, Fraction(0)), unit.at, unit.to + 2)
                 continue
             if denied not in ("khong", "chua") or (denied == "chua" and unit.dim != TREES):
                 continue
@@ -689,14 +688,14 @@ class _Understanding:
             unit.what = "done"
             self._add(unit.dim, _Part("number", at, to, Fraction(0)), at, to)
 
-    def _says_none(self, at: int) -> bool:
-        """`cây: không`."""
-        key = self.reader.key
-        return (
-            key(at) in (":", "=", "-")
-            and key(at + 1) == "khong"
-            and (not key(at + 2) or key(at + 2) in _HARD | {"co"})
-        )
+    def _says_none(self, at: int) -> int:
+        """How many words say so: `cây: không`, `cây không trồng`."""
+        key, begun = self.reader.key, at
+        at += key(at) in (":", "=", "-", "thi")
+        if key(at) != "khong" or (at == begun and key(at + 1) != "trong"):
+            return 0
+        at += 2 if key(at + 1) in ("trong", "co") else 1
+        return at - begun if not key(at) or key(at) in _HARD | _JOINED else 0
 
     # what is counted
 
@@ -706,7 +705,7 @@ class _Understanding:
         last: _Part | None = None
         for part in self.reader.parts:
             if part.what == "done" or (part.what == "word" and key(part.at) in _HARD | _JOINED):
-                if part.what == "done" and part.of is not None and part.dim:
+                if part.what == "done" and part.of is not None and part.dim not in ("", KG):
                     self._add(part.dim, part, part.at, part.to)
                 self._close(run)
                 run, last = [], None
@@ -890,12 +889,16 @@ class _Understanding:
         return last.value, None
 
     def _took_part(self, one: _Found) -> bool:
+        """Some words near it say so, in its clause and nearer to no other households."""
         key, at, to = self.reader.key, one.at, one.to
-        while at > 0 and one.at - at < 6 and key(at - 1) not in _HARD:
+        while at > 0 and one.at - at < 6 and key(at - 1) not in _HARD and not self._is_households(at - 1):
             at -= 1
-        while key(to) and to - one.to < 6 and key(to) not in _HARD:
+        while key(to) and to - one.to < 6 and key(to) not in _HARD and not self.reader.words[to].digits:
             to += 1
         return any(key(here) in _TOOK_PART and key(here - 1) in ("tham", "ra") for here in range(at, to))
+
+    def _is_households(self, at: int) -> bool:
+        return self.reader.units.get(at, (0, "", 0))[1] == HOUSEHOLDS
 
     # what is left
 
@@ -903,7 +906,7 @@ class _Understanding:
         reader = self.reader
         words = reader.words
         if not self.found:
-            return " ".join(reader.text.split(" ")).strip()
+            return reader.text.strip()
         for one in self.found:
             for word in words[one.at : one.to]:
                 word.used = True
