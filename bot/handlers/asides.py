@@ -19,8 +19,8 @@ def aside(talk: Talk, text: str) -> Decision | None:
     told = bool(guesses) and guesses[0].score >= ENOUGH
     if lexicon.about_official(text) or (told and units):
         return None
-    place = lexicon.place(text)
-    if not units and not place.landmark and (hurried := _hurries(talk, text)):
+    unplaced = not units and not lexicon.place(text).landmark
+    if unplaced and lexicon.mentions(text, "still") and (hurried := _hurries(talk, text)):
         return hurried
     if lexicon.mentions(text, "asks_procedure"):
         return start.off_topic(talk, text)
@@ -64,9 +64,11 @@ def _asked(talk: Talk, text: str) -> Decision | None:
 
 
 def _hurries(talk: Talk, text: str) -> Decision | None:
-    """Who waits for an open report and asks how it stands."""
-    waits = any(one.is_open for one in talk.facts.mine) and not talk.world.lexicon.mentions(text, "withdraws")
-    return lookup.mine(talk) if waits and talk.world.lexicon.mentions(text, "asks_status") else None
+    """Who waits for an open report and asks how it stands; what may tell another matter does not."""
+    mentions = talk.world.lexicon.mentions
+    waits = any(one.is_open for one in talk.facts.mine) and not mentions(text, "withdraws")
+    asks = mentions(text, "still") or mentions(text, "question") or not talk.world.lexicon.categories(text)
+    return lookup.mine(talk) if waits and asks and mentions(text, "asks_status") else None
 
 
 def _unrelated(talk: Talk, text: str) -> Decision | None:
