@@ -73,6 +73,10 @@ class Bucket:
     def take(self) -> None:
         self.tokens -= 1
 
+    def start_over(self, now: float) -> None:
+        """What refilled since it was asked last does not count."""
+        self.at = now
+
 
 class Window:
     """At most `most` in any `seconds`."""
@@ -91,6 +95,11 @@ class Window:
 
     def take(self, now: float) -> None:
         self._times.append(now)
+
+    def retake(self, now: float) -> None:
+        """The last one counts from now on."""
+        if self._times:
+            self._times[-1] = now
 
     def idle(self, now: float) -> bool:
         return self.room(now) == self._most
@@ -132,6 +141,16 @@ class Pacing:
         self._chats[chat].take()
         if chat in self._groups:
             self._groups[chat].take(now)
+
+    def answered(self, chat: str, now: float) -> None:
+        """The platform counted a message when it came there, at the latest now: its chat rests from now on.
+
+        Counted from when it left, the next one could overtake the rest that the platform sees.
+        """
+        if chat in self._chats:
+            self._chats[chat].start_over(now)
+        if chat in self._groups:
+            self._groups[chat].retake(now)
 
     def forget_idle(self, now: float) -> None:
         """Chats that are back at their full burst need no memory."""
@@ -277,10 +296,6 @@ class Delivery:
         if state.pacing.wait_overall(now) > 0:
             return False
         state.pacing.take(row.chat, now)
-        wait = state.pacing.wait(row.chat, row.grouped, now)
-        if wait > 0:
-            # Known now: the next claim passes this chat over until it may be written to again.
-            state.resting[row.chat] = now + wait
         state.busy.add(row.chat)
         task = asyncio.create_task(self._send(row))
         state.tasks.add(task)
@@ -323,8 +338,17 @@ class Delivery:
             log.error("sending failed", action="send_failed", row=row.id, kind=type(error).__name__)
             await self._settle_one(row, Failed(type(error).__name__, delivered_maybe=True))
         finally:
-            self._state.busy.discard(row.chat)
+            self._free(row)
             self.wake()
+
+    def _free(self, row: Row) -> None:
+        state, now = self._state, self._clock.monotonic()
+        state.busy.discard(row.chat)
+        state.pacing.answered(row.chat, now)
+        wait = state.pacing.wait(row.chat, row.grouped, now)
+        if wait > 0:
+            # Known now: the next claim passes this chat over until it may be written to again.
+            state.resting[row.chat] = max(state.resting.get(row.chat, 0.0), now + wait)
 
     async def _call(self, row: Row) -> Outcome:
         buttons = tuple(Button(label, action) for label, action in json.loads(row.buttons))

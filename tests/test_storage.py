@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core.effects import Lane
-from storage import counters, inbox, migrate, outbox, people, photos, reports, sessions
+from storage import broadcasts, counters, inbox, migrate, outbox, people, photos, reports, sessions
 from storage.database import WRITES_PER_COMMIT, Conflict, Database
 from storage.inbox import Arrival, Stored
 from storage.tables import InboxState, OutboxState, metadata
@@ -809,6 +809,7 @@ async def same_place(conn: AsyncConnection, mark: str, point: tuple[float, float
     return await reports.same_place(conn, "order", "thon-03", mark, point, 60, 1, 20)
 
 
+STALE = broadcasts.Stale(1, broadcasts.STOPPED, over=False)
 BY_POINT = "COVERING INDEX ix_reports_place (cell=? AND field=? AND filed_at>?)"
 INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "waiting": ("ix_inbox_waiting", lambda c: inbox.waiting(c, 64)),
@@ -825,6 +826,12 @@ INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "by_message": ("ix_outbox_answered", lambda c: reports.by_message(c, "t", "a", "m")),
     "name_of": ("ix_outbox_answered", lambda c: outbox.name_of(c, "t", "a", "m")),
     "move_chat": ("ix_outbox_", lambda c: outbox.move_chat(c, "t", "a", "b")),
+    "broadcasts that go on": ("ix_broadcasts_open", broadcasts.is_going),
+    "the next to tell": ("sqlite_autoindex_people_1 (id>?)", lambda c: broadcasts.listeners(c, "t", 9, "t")),
+    "their chats": ("ix_accounts_person", lambda c: broadcasts.listeners(c, "t", 9, "t")),
+    "to take back": ("ix_outbox_broadcast", lambda c: broadcasts.take_back(c, STALE, 9)),
+    "what became of them": ("COVERING INDEX ix_outbox_broadcast", lambda c: broadcasts.ledger(c, 1)),
+    "unsubscribe": ("ix_accounts_chat", lambda c: broadcasts.unsubscribe(c, "t", "a")),
     "open_at": ("ix_reports_open", lambda c: reports.open_at(c, ["thon-03"], 6)),
     "unheard": ("ix_reports_unheard", lambda c: reports.unheard(c, 20)),
     "of_person": ("ix_reports_person", lambda c: reports.of_person(c, "t:1", 5)),
