@@ -130,7 +130,7 @@ class Reminders:
             await campaigns.seed(conn, [cleanups.row_of(one) for one in known if one.day >= today])
         address = Address("internal", "campaigns")
         arrivals = [
-            own_arrival(address, "", CampaignDue(campaign, version), f"campaign/{campaign}/{version}", now)
+            own_arrival(address, "", CampaignDue(campaign, version), f"clean/{campaign}/{version}", now)
             for campaign, version in await campaigns.due(conn, now, AT_ONCE)
         ]
         return await inbox.store(conn, arrivals) if arrivals else 0

@@ -130,7 +130,7 @@ async def _look(program: app.Parts, years: Years) -> None:
 async def _read(db: Database, years: Years) -> None:
     steps = {str(step) for step in UNITS}
     async with db.read() as conn:
-        keys = (await conn.execute(sa.select(outbox.c.key).where(outbox.c.key.like("campaign/%")))).scalars()
+        keys = (await conn.execute(sa.select(outbox.c.key).where(outbox.c.key.like("clean/%")))).scalars()
         for key in keys:
             _, campaign, step, *rest = key.split("/")
             if step in steps:
@@ -165,7 +165,7 @@ async def main() -> None:
         row = [f"{campaign.id:<12} {campaign.day}"]
         for step in Step:
             if step == Step.INVITE:
-                row.append(f"{step} {years.broadcasts[f'campaign/{campaign.id}/{step}']}")
+                row.append(f"{step} {years.broadcasts[f'clean/{campaign.id}/{step}']}")
             elif step == Step.SUMMARY:
                 row.append(f"{step} {years.summaries[campaign.id]}")
             else:

@@ -103,7 +103,7 @@ def _to_unit(talk: Talk, cleanup: Cleanup, unit: Unit, step: Step) -> list[Say]:
         "coming": cleanup.coming.get(unit.id, 0),
         "again": step == Step.NUDGE_AGAIN,
     }
-    key = f"campaign/{campaign.id}/{step}/{unit.id}"
+    key = f"clean/{campaign.id}/{step}/{unit.id}"
     return [
         Say(ear, TO_UNITS[step], data, Lane.REMINDER, key=f"{key}/{ear.key}")
         for ear in talk.desk(unit.id).all
@@ -120,7 +120,7 @@ def _to_residents(talk: Talk, cleanup: Cleanup, step: Moment) -> Broadcast:
     campaign = cleanup.campaign
     told = {"": _for_village(talk, cleanup, None)}
     told |= {village.id: _for_village(talk, cleanup, village) for village in talk.commune.villages}
-    key = f"campaign/{campaign.id}/{step.step}"
+    key = f"clean/{campaign.id}/{step.step}"
     return Broadcast(key, TO_RESIDENTS[step.step], told, when.ms(step.until))
 
 
@@ -139,7 +139,7 @@ def _to_pass_on(talk: Talk, cleanup: Cleanup) -> list[Effect]:
     effects: list[Effect] = []
     for village in talk.commune.villages:
         data = _for_village(talk, cleanup, village)
-        key = f"campaign/{campaign.id}/forward/{village.id}"
+        key = f"clean/{campaign.id}/forward/{village.id}"
         effects += [
             Say(ear, "campaign/forward", data, Lane.REMINDER, key=f"{key}/{ear.key}")
             for ear in talk.desk(village.id).heads
@@ -159,7 +159,7 @@ def _to_pass_on(talk: Talk, cleanup: Cleanup) -> list[Effect]:
 def summary(talk: Talk, cleanup: Cleanup) -> list[Effect]:
     """Seven days after: what every unit did, and who did not answer."""
     data = summary_data(talk, cleanup)
-    key = f"campaign/{cleanup.campaign.id}/summary"
+    key = f"clean/{cleanup.campaign.id}/summary"
     return [
         Say(ear, "campaign/summary", data, Lane.REMINDER, key=f"{key}/{ear.key}")
         for ear in talk.desk(talk.commune.office).all
@@ -204,13 +204,13 @@ def moved(talk: Talk, cleanup: Cleanup, campaign: Campaign) -> list[Effect]:
                     "campaign/moved",
                     data,
                     Lane.REMINDER,
-                    key=f"campaign/{before.id}/moved/{day}/{before.version}/{unit.id}/{ear.key}",
+                    key=f"clean/{before.id}/moved/{day}/{before.version}/{unit.id}/{ear.key}",
                 )
                 for ear in talk.desk(unit.id).all
             ]
     if any(step in RESIDENTS for step in told):
         filled = words(talk, campaign) | {"old": old}
         until = when.ms(campaign.starts)
-        key = f"campaign/{before.id}/moved/{day}/{before.version}"
+        key = f"clean/{before.id}/moved/{day}/{before.version}"
         effects.append(Broadcast(key, "resident/clean_moved", {"": filled}, until))
     return effects
