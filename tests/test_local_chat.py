@@ -54,7 +54,7 @@ async def test_a_report_goes_all_the_way(tmp_path: Path) -> None:
         await press(room, "Nhận xử lý")
         await hears(resident, "đã nhận việc")
         await press(room, "Đã xử lý")
-        await hears(room, "lúc đã xử lý xong")
+        await hears(room, "sau khi xử lý")
         await send_photo(room)
         await hears(resident, "ảnh trước và sau ở dưới")
         await press(resident, "Được rồi")

@@ -124,6 +124,7 @@ LEFT_OUT: dict[tuple[str, str], list[str]] = {
     ("zalo bot", "87-thoai-hong"): ["rooms", "voices"],
     ("zalo bot", "93-noi-chua-duoc"): ["voices"],
     ("zalo", "132-nhac-va-tong-hop"): ["window"],
+    ("zalo", "133-doi-ngay"): ["window"],
     ("zalo bot", "130-bay-ngay-truoc"): ["old button"],
     ("zalo bot", "135-bai-phat-thanh"): ["file"],
 }
