@@ -289,7 +289,7 @@ class Month:
             self._judge(who, said, actions["good"])
             return
         if "calm" in actions:
-            if rng.random() < 0.3:
+            if rng.random() < 0.5:
                 calm = self.say(who, Pressed(f"calm:{actions['calm']}"), on=said.id)
                 self.soon(calm, MINUTE, 5 * MINUTE, awake=False)
             return
