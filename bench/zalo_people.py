@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import count, islice
 from pathlib import Path
 
@@ -48,7 +49,7 @@ async def settle(folder: Path) -> None:
     try:
         await migrate.upgrade(db)
         for piece in _chunks(numbers(FIRST_LISTENER, LISTENERS) + numbers(FIRST_MONITOR, MONITORS)):
-            await db.write(lambda conn, piece=piece: _meet(conn, piece, now))  # type: ignore[misc]
+            await db.write(partial(_meet, ids=piece, now=now))
         await db.write(lambda conn: _appoint(conn, now))
     finally:
         await db.close()

@@ -53,12 +53,10 @@ async def cleanup(conn: AsyncConnection, campaign: str) -> Cleanup | None:
     )
 
 
-async def calendar(conn: AsyncConnection, now: datetime) -> tuple[tuple[Campaign, ...], Campaign | None]:
-    """Those that come, and the last one."""
+async def coming(conn: AsyncConnection, now: datetime) -> tuple[Campaign, ...]:
+    """The next clean-up days, as the office has set them."""
     today = now.astimezone(when.ZONE).date().isoformat()
-    coming = await campaigns.coming(conn, today, COMING_SHOWN)
-    last = await campaigns.last_before(conn, today)
-    return tuple(map(campaign_of, coming)), None if last is None else campaign_of(last)
+    return tuple(map(campaign_of, await campaigns.coming(conn, today, COMING_SHOWN)))
 
 
 def _result(row: Row) -> Result:

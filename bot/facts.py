@@ -192,7 +192,7 @@ async def _one(
     if need.campaign is not None:
         values["campaign"] = await cleanups.cleanup(conn, need.campaign)
     if need.campaigns:
-        values["campaigns"], values["last_campaign"] = await cleanups.calendar(conn, now)
+        values["campaigns"] = await cleanups.coming(conn, now)
     if need.reminded:
         values["reminded"] = await campaigns.reminded(conn, me.person)
     if need.spots:

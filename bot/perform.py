@@ -316,8 +316,8 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await campaigns.tell(conn, campaign, unit, values, told)
         case Come(campaign, village, coming):
             await campaigns.answer(conn, campaign, one.person, village, coming=coming)
-        case Remind(village_):
-            await campaigns.remind(conn, one.person, village_, batch.now)
+        case Remind(of_village):
+            await campaigns.remind(conn, one.person, of_village, batch.now)
         case Erase():
             await erasure.erase(conn, one.person, one.incoming.id)
         case Shift(unit, until):

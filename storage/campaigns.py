@@ -1,7 +1,7 @@
 """Clean-up days: the campaigns themselves, where people meet, what units did, who is coming."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,12 +47,6 @@ async def coming(conn: AsyncConnection, day: str, limit: int) -> list[Row]:
     return list(await conn.execute(query))
 
 
-async def last_before(conn: AsyncConnection, day: str) -> Row | None:
-    """The newest whose working day is before this day (ISO)."""
-    query = sa.select(campaigns).where(campaigns.c.day < day).order_by(campaigns.c.day.desc()).limit(1)
-    return (await conn.execute(query)).first()
-
-
 async def change(conn: AsyncConnection, campaign: str, version: int, values: Mapping[str, Any]) -> None:
     """Raises Conflict when it was changed meanwhile."""
     same = sa.and_(campaigns.c.id == campaign, campaigns.c.version == version)
@@ -74,11 +68,9 @@ async def set_place(conn: AsyncConnection, campaign: str, unit: str, place: str)
     await conn.execute(again)
 
 
-async def results(conn: AsyncConnection, campaign: str, units: Collection[str] = ()) -> list[Row]:
-    """What units said, all of them or these."""
+async def results(conn: AsyncConnection, campaign: str) -> list[Row]:
+    """What units said."""
     query = sa.select(participations).where(participations.c.campaign == campaign)
-    if units:
-        query = query.where(participations.c.unit.in_(units))
     return list(await conn.execute(query.order_by(participations.c.unit)))
 
 
@@ -114,8 +106,8 @@ async def counted(conn: AsyncConnection, campaign: str) -> dict[str, int]:
     return {row[0]: row[1] for row in await conn.execute(query)}
 
 
-async def remind(conn: AsyncConnection, person: str, village: str | None, now: int) -> None:
-    """Whether, and of which village, this person hears of clean-up days."""
+async def remind(conn: AsyncConnection, person: str, village: str, now: int) -> None:
+    """This person hears of the clean-up days of that village, or of any; broadcasts.unsubscribe ends it."""
     values = {"reminded": village, "reminded_at": now}
     await conn.execute(sa.update(people).where(people.c.id == person).values(**values))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import structlog
 
 from storage.database import Database
 from storage.migrate import upgrade
@@ -18,6 +19,13 @@ from tests.postgres import Server, create_database, drop_database
 T = TypeVar("T")
 
 _numbers = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """A command run in this process sets what is logged there: the next test must not inherit it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

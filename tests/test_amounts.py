@@ -1,5 +1,6 @@
 """What people type after a clean-up day, and what is understood of it."""
 
+import random
 import time
 import unicodedata
 
@@ -362,7 +363,7 @@ def test_what_is_written_out_is_read_back(
     trees: int | None,
     missing: int,
     written: type[str],
-    chance: object,
+    chance: random.Random,
 ) -> None:
     of = None
     if households is not None and missing % 2 and households + missing <= MOST:
@@ -379,7 +380,7 @@ def test_what_is_written_out_is_read_back(
         )
         if value is not None
     ]
-    chance.shuffle(pieces)  # type: ignore[attr-defined]
+    chance.shuffle(pieces)
     assert amounts_in(", ".join(pieces)) == (amounts, "")
     assert amounts_in(" ".join(pieces))[0] == amounts
 

@@ -64,7 +64,7 @@ class Platform(Paper):
 
 
 def unit(name: str) -> dict[str, Any]:
-    return {"unit": {"kind": "village", "name": name}}
+    return {"unit": {"kind": "village", "name": name}, "acts": True}
 
 
 VILLAGES = {"": unit("mọi thôn"), "thon-03": unit("Thôn 3")}

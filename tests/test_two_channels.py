@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from bot import app
 from bot.channels.base import Abilities, Outcome, Parsed, Received, Sent, Unauthorized
-from bot.channels.webchat import Webchat
 from bot.config import load_commune
 from bot.core.commune import Point
 from bot.core.events import Address, Words
@@ -23,7 +22,7 @@ from storage.database import Database
 from storage.files import Files
 from storage.tables import OutboxState, accounts, reports
 from storage.tables import outbox as outbox_table
-from tests.paper import ROOT, PaperClock, PaperStudio
+from tests.paper import ROOT, Paper, PaperClock, PaperStudio
 
 HOUR_MS = 3600 * 1000
 DAY = timedelta(days=1)
@@ -31,18 +30,14 @@ COMMUNE = load_commune(ROOT / "commune.toml")
 CODE = "M5T8-QXD7"
 
 
-@dataclass
-class Platform:
-    """A channel that is a list: what was said, and how."""
+class Platform(Paper):
+    """A channel that notes what was said, and how."""
 
-    name: str
-    abilities: Abilities = field(default_factory=Abilities)
-    pace: Any = None
-    said: list[tuple[str, str, Way]] = field(default_factory=list)
-    outcome: Outcome | None = None
-
-    def __post_init__(self) -> None:
-        self.pace = Webchat.pace
+    def __init__(self, name: str, abilities: Abilities | None = None) -> None:
+        super().__init__()
+        self.name, self.abilities = name, abilities or Abilities()
+        self.out: list[tuple[str, str, Way]] = []
+        self.outcome: Outcome | None = None
 
     def parse(self, raw: str) -> Parsed:
         found = json.loads(raw)
@@ -51,11 +46,11 @@ class Platform:
     async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
         if self.outcome is not None:
             return self.outcome
-        self.said.append((to.chat, message.text, message.way))
+        self.out.append((to.chat, message.text, message.way))
         return Sent(f"{self.name}{key}")
 
     def texts(self, chat: str) -> list[str]:
-        return [text for to, text, _ in self.said if to == chat]
+        return [text for to, text, _ in self.out if to == chat]
 
 
 @dataclass
@@ -106,7 +101,7 @@ async def village(database: Database, tmp_path: Path) -> AsyncIterator[Village]:
     parts = app.build(
         database,
         COMMUNE,
-        [telegram, zalo],  # type: ignore[list-item]
+        [telegram, zalo],
         files=Files(str(tmp_path / "photos")),
         studio=PaperStudio(),
         follow=follow,
@@ -166,7 +161,7 @@ async def test_the_window_free_then_billed_then_a_template_then_nobody(village: 
     await village.promise("zalo", "tam", "trả tiền")
     await village.promise("zalo", "tam", "quá tiền trong ngày")
     await village.promise("zalo", "tam", "đã xong", message="resident/resolved")
-    assert [(text, way) for _, text, way in village.zalo.said[-3:]] == [
+    assert [(text, way) for _, text, way in village.zalo.out[-3:]] == [
         ("miễn phí", Way.FREE),
         ("trả tiền", Way.BILLED),
         ("đã xong", Way.TEMPLATE),
@@ -203,10 +198,10 @@ async def test_a_platform_that_refuses_us_is_told_to_the_office_once_on_another(
     await village.tell(village.zalo, "an", "xin chao")
     told = [text for text in village.telegram.texts("hanh") if "-224" in text]
     assert len(told) == 1
-    calls = len(village.zalo.said)
+    calls = len(village.zalo.out)
     village.clock.move(timedelta(minutes=10))
     await village.settle()
-    assert len(village.zalo.said) == calls
+    assert len(village.zalo.out) == calls
     village.zalo.outcome = None
     village.clock.move(timedelta(minutes=6))
     await village.settle()

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typer.testing import CliRunner, Result
 
@@ -88,9 +87,7 @@ class Operator:
 
 
 @pytest.fixture
-def operator(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path, door: Door
-) -> Iterator[Operator]:
+def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path, door: Door) -> Operator:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -99,8 +96,7 @@ def operator(
     made = Operator(tmp_path, door)
     made.data.mkdir()
     shutil.copyfile(sqlite_template, made.data / "anphuxanh.db")
-    yield made
-    structlog.reset_defaults()
+    return made
 
 
 def address(**query: str) -> str:

@@ -74,7 +74,9 @@ async def test_without_a_token_nobody_is_asked_about(oa: OaStage) -> None:
     assert oa.channel.people.names == {}
 
 
-async def test_many_newcomers_are_asked_about_four_at_a_time(oa: OaStage) -> None:
+async def test_many_newcomers_are_asked_about_four_at_a_time(
+    oa: OaStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     crowd = [str(8_200_000_000_000_000_000 + n) for n in range(300)]
     most = now = 0
     api = oa.channel.people._api
@@ -89,7 +91,7 @@ async def test_many_newcomers_are_asked_about_four_at_a_time(oa: OaStage) -> Non
         finally:
             now -= 1
 
-    api.call = call  # type: ignore[method-assign]
+    monkeypatch.setattr(api, "call", call)
     oa.zalo.meet(*crowd)
     await asked(oa, *crowd)
     assert most == 4

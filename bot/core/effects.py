@@ -307,9 +307,9 @@ class Come:
 
 @dataclass(frozen=True, slots=True)
 class Remind:
-    """Whether the sender hears of clean-up days: of a village, of any (empty), or not (None)."""
+    """From now on the sender hears of clean-up days: of a village, or of any (empty)."""
 
-    village: str | None
+    village: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Needs:
     figures · `members_of`: who belongs to these units, `my_members`: to those that the sender heads,
     `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of ·
     `unreached`: who could not be told something, promised from the one moment (ms) to the other ·
-    `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come, and the last;
+    `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come;
     `reminded`: what the sender hears of them; `spots`: what is open in every village.
     """
 
@@ -262,7 +262,6 @@ class Facts:
     introduce: bool = False
     campaign: "Cleanup | None" = None
     campaigns: tuple[Campaign, ...] = ()
-    last_campaign: Campaign | None = None
     reminded: str | None = None
     spots: tuple[Report, ...] = ()
     unheard: tuple[Report, ...] = ()
