@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import chatpage, linkpage
 from bot.broadcasting import Broadcasting
-from bot.channels import maplinks, zalo_oa_read
+from bot.channels import maplinks, zalo_bot_read, zalo_oa_read
 from bot.channels.base import Channel, Received
 from bot.channels.webchat import Seat, Webchat, seats_for
 from bot.clock import Clock, SystemClock
@@ -290,7 +290,10 @@ def _mount_page(
 
 
 # Whose people are sent to our map, and how each platform would have told of the place.
-PLACED: dict[str, linkpage.Placed] = {zalo_oa_read.NAME: zalo_oa_read.location}
+PLACED: dict[str, linkpage.Placed] = {
+    zalo_oa_read.NAME: zalo_oa_read.location,
+    zalo_bot_read.NAME: zalo_bot_read.location,
+}
 
 
 def _mount_links(

@@ -16,6 +16,7 @@ from bot.channels.zalo_oa import Labels, ZaloOa
 from bot.channels.zalo_tokens import Tokens
 from bot.clock import Clock
 from bot.config import ConfigError
+from bot.core.events import Address
 from bot.messages import Messages
 from bot.settings import Settings
 from bot.signed import Signer
@@ -140,6 +141,7 @@ def zalo_bot_of(settings: Settings, clock: Clock) -> ZaloBot | None:
     if token is None:
         return None
     signer, url = signer_of(settings, clock), settings.public_url
+    ours = None if signer is None or url is None else linkpage.links(signer, url)
     return ZaloBot(
         token=token.get_secret_value(),
         api_url=settings.zalo_bot_api_url,
@@ -147,15 +149,20 @@ def zalo_bot_of(settings: Settings, clock: Clock) -> ZaloBot | None:
         choices=partial(_said, Messages(), "channel/choices"),
         secret=secret.get_secret_value() if secret is not None else "",
         webhook_url=None if url is None else f"{url}/zalo/bot",
-        photo_link=None if signer is None or url is None else linkpage.links(signer, url).photo,
+        photo_link=None if ours is None else ours.photo,
+        map_link=None if ours is None else partial(_map_link, ours),
     )
+
+
+def _map_link(links: Links, to: Address) -> str:
+    return _said(Messages(), "channel/map_link", link=links.place(to))
 
 
 def _labels() -> Labels:
     messages = Messages()
+    said = partial(partial, _said, messages)
     map_button = messages.render("channel/map_button", {}).text
-    choices = partial(_said, messages, "channel/choices")
-    return Labels(choices, map_button, partial(_said, messages, "channel/listen"))
+    return Labels(said("channel/choices"), map_button, said("channel/map_link"), said("channel/listen"))
 
 
 def _said(messages: Messages, name: str, **told: object) -> str:

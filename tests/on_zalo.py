@@ -89,6 +89,7 @@ class OnZalo:
             labels=Labels(
                 lambda **told: SEAM + self._messages.render("channel/choices", told).text,
                 "Mở bản đồ",
+                lambda **told: self._messages.render("channel/map_link", told).text,
                 lambda **told: self._messages.render("channel/listen", told).text,
             ),
             links=Links(lambda _: PLACE_LINK, lambda stored: f"{VOICE_LINK}{stored}", str),

@@ -18,7 +18,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from bot import linkpage
 from bot.app import PLACED, running
-from bot.channels import zalo_oa_read
+from bot.channels import zalo_bot_read, zalo_oa_read
 from bot.channels.base import Links
 from bot.config import ConfigError
 from bot.core.events import Address, PlaceSent
@@ -119,6 +119,16 @@ async def test_a_place_comes_in_as_the_platform_would_tell_it(door: Door) -> Non
     assert (parsed.address, parsed.account) == (LAN, LAN.chat)
     assert parsed.event == PlaceSent(HERE["lat"], HERE["lon"])
     assert door.woken
+
+
+async def test_a_place_for_a_platform_that_keeps_places_to_itself(door: Door) -> None:
+    ted = Address("zalo_bot", "6ede9afa66b88fe6d6a9")
+    assert (await door.send(door.place(ted))).status == 200
+    (row,) = await door.stored()
+    parsed = zalo_bot_read.parse(row.raw)
+    assert parsed is not None
+    assert (parsed.address, parsed.account) == (ted, ted.chat)
+    assert parsed.event == PlaceSent(HERE["lat"], HERE["lon"])
 
 
 async def test_a_link_sends_one_place(door: Door) -> None:

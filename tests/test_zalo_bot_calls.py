@@ -130,6 +130,14 @@ async def test_a_long_text_becomes_several_that_fit_with_their_choices(bot: Stag
     assert all(units(sent.text) <= 2000 for sent in bot.zalo.sent)
 
 
+async def test_the_map_is_a_link(bot: Stage) -> None:
+    channel = bot.another(map_link=lambda to: f"Bản đồ: {to.chat}")
+    asked = Message("Chỗ đó ở đâu ạ?", place_wanted=True)
+    assert isinstance(await channel.send(TO, asked, None, 1), Sent)
+    assert bot.zalo.sent[-1].text == f"Chỗ đó ở đâu ạ?\nBản đồ: {TED}"
+    await channel.stop()
+
+
 async def test_a_picture_is_fetched_from_us(bot: Stage) -> None:
     assert isinstance(await bot.send("Chợ", photo="2026/a.jpg", photo_bytes=b"x"), Sent)
     assert isinstance(await bot.send("", photo="2026/a.jpg", photo_bytes=b"x"), Sent)

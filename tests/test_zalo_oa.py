@@ -163,6 +163,15 @@ async def test_refused_buttons_fall_back_to_words_and_that_is_remembered(oa: OaS
     assert (oa.last.kind, oa.calls("/message/cs")) == ("text", 3)
 
 
+async def test_where_buttons_are_refused_the_map_is_a_link(oa: OaStage) -> None:
+    oa.fault(path="/message/cs", error=-201, count=1)
+    await oa.send("Chỗ đó ở đâu ạ?", place_wanted=True)
+    assert oa.last.kind == "text"
+    first, link = oa.last.text.splitlines()
+    assert first == "Chỗ đó ở đâu ạ?"
+    assert link == f"Hoặc chỉ chỗ trên bản đồ, bấm vào đây: {PLACE}"
+
+
 @pytest.mark.parametrize("code", [-201, -233])
 async def test_one_persons_trouble_takes_nobodys_buttons(oa: OaStage, code: int) -> None:
     oa.fault(path="/message/cs", error=code, to=MINH)

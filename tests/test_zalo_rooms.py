@@ -118,6 +118,20 @@ async def test_a_member_who_leaves_the_room_is_no_news(zalo: Village) -> None:
     assert len(zalo.news(ROOM)) == 1
 
 
+async def test_a_room_where_nobody_can_act_leaves_it_to_the_office(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    async with village(sqlite_database, tmp_path, "Hạnh", "Dân") as zalo:
+        await zalo.member("Hạnh", "ubnd", "office")
+        await zalo.bind()
+        await zalo.reports("Dân")
+        (alert,) = zalo.texts("Hạnh")
+        assert alert.startswith(f"🔔 {CODE}")
+        await zalo.says("Hạnh", f"nhận {CODE}")
+        assert await zalo.status() == ("acknowledged", "Hạnh")
+        await zalo.nothing_aside()
+
+
 async def test_a_room_is_bound_by_a_member(sqlite_database: Database, tmp_path: Path) -> None:
     async with village(sqlite_database, tmp_path, "Tư", "Lạ", "Dân") as zalo:
         await zalo.member("Tư")

@@ -88,6 +88,7 @@ def labels() -> Labels:
     return Labels(
         lambda **told: MESSAGES.render("channel/choices", told).text,
         MESSAGES.render("channel/map_button", {}).text,
+        lambda **told: MESSAGES.render("channel/map_link", told).text,
         lambda **told: MESSAGES.render("channel/listen", told).text,
     )
 

@@ -9,6 +9,7 @@ import hmac
 import json
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -73,6 +74,7 @@ class ZaloBot:
         secret: str = "",
         webhook_url: str | None = None,
         photo_link: Callable[[str], str] | None = None,
+        map_link: Callable[[Address], str] | None = None,
         open_session: OpenSession = open_session,
         rest: Callable[[float], Awaitable[object]] = asyncio.sleep,
         poll_seconds: int = POLL_SECONDS,
@@ -80,7 +82,8 @@ class ZaloBot:
         if webhook_url is not None and not secret:
             raise ValueError("a webhook without its secret would believe anybody")
         self._methods = f"{api_url}/bot{token}"
-        self._media, self._choices, self._photo_link = media, choices, photo_link
+        self._media, self._choices = media, choices
+        self._photo_link, self._map_link = photo_link, map_link
         self._secret, self._webhook_url = secret, webhook_url
         self._open_session, self._rest, self._poll_seconds = open_session, rest, poll_seconds
         self._session: aiohttp.ClientSession | None = None
@@ -116,13 +119,19 @@ class ZaloBot:
 
     async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
         """`key` has no use: the platform cannot tell a repeated message."""
-        text = unicodedata.normalize("NFC", written(message, self._choices))
+        text = unicodedata.normalize("NFC", written(self._with_map(to, message), self._choices))
         if photo is None:
             return await self._told("sendMessage", {"chat_id": to.chat, "text": text})
         if message.voice or self._photo_link is None or message.photo is None:
             return Refused("rejected", "nothing can be shown there")
         shown = {"chat_id": to.chat, "photo": self._photo_link(message.photo)}
         return await self._told("sendPhoto", shown | ({"caption": text} if text else {}))
+
+    def _with_map(self, to: Address, message: Message) -> Message:
+        """Places cannot be sent there, but pointed out on our own page, by a link of whoever is asked."""
+        if self._map_link is None or not message.place_wanted or to.group:
+            return message
+        return replace(message, text=f"{message.text}\n{self._map_link(to)}")
 
     async def _told(self, method: str, arguments: Mapping[str, Any]) -> Outcome:
         reply = await self._call(method, arguments)

@@ -10,9 +10,12 @@ from typing import Any, Final
 
 from bot.channels.base import Malformed, Parsed, Received, field
 from bot.channels.payloads import closed, guarded, identity, looked_up, opened, required, text
-from bot.core.events import Address, Event, FileRef, PhotoSent, Unsupported, VoiceSent, Words
+from bot.core.events import Address, Event, FileRef, PhotoSent, PlaceSent, Unsupported, VoiceSent, Words
 
 NAME: Final = "zalo_bot"
+
+# An event of our own: the platform keeps places to itself.
+POINTED: Final = "message.place.pointed"
 
 _NOWHERE: Final = "0"
 _GROUP: Final = {"PRIVATE": False, "GROUP": True}
@@ -32,6 +35,18 @@ def receive(body: bytes) -> Received:
     with guarded():
         told = _unwrapped(opened(body))
         return Received(_identity(told), _chat(told) or _NOWHERE, closed(told))
+
+
+def location(chat: str, lat: float, lon: float, event: str, ms: int) -> Received:
+    """A place that a person pointed out on our page, in the shape of what the platform tells."""
+    message = {
+        "message_id": event,
+        "chat": {"id": chat, "chat_type": "PRIVATE"},
+        "from": {"id": chat},
+        "date": ms,
+        "point": [lat, lon],
+    }
+    return receive(json.dumps({"event_name": POINTED, "message": message}).encode())
 
 
 def parse(raw: str) -> Parsed | None:
@@ -93,6 +108,11 @@ def _spoken(message: Payload) -> Event:
     return VoiceSent(_file(message, "voice_url"), 0, text(message.get("caption")))
 
 
+def _pointed(message: Payload) -> Event:
+    lat, lon = message["point"]
+    return PlaceSent(float(lat), float(lon))
+
+
 def _file(message: Payload, *names: str) -> FileRef:
     """Its address is its id: the one who fetches it decides which hosts may be asked."""
     url = next(filter(None, (text(message.get(name)) for name in names)), None)
@@ -108,4 +128,5 @@ EVENTS: Final[dict[str, Reader]] = {
     "message.voice.received": _spoken,
     "message.sticker.received": lambda _: Unsupported("sticker"),
     "message.unsupported.received": lambda _: Unsupported("other"),
+    POINTED: _pointed,
 }

@@ -86,10 +86,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """The channel's own words, rendered: choices in the text, the map's button, where to hear a voice."""
+    """The channel's own words, rendered: choices, the map's button or its link, where to hear a voice."""
 
     choices: Words
     map_button: str
+    map_link: Words
     listen: Words
 
 
@@ -210,14 +211,14 @@ class ZaloOa:
 
     async def _told(self, to: Address, message: Message) -> Answer:
         """Words say the same as the buttons below them: which shape an account may use is written nowhere."""
-        text, buttons = self._text(message), self._choices(to, message)
+        buttons = self._choices(to, message)
         if not buttons or not self._buttons:
-            return await self._consult(to, {"text": text})
+            return await self._consult(to, {"text": self._in_words(to, message)})
         shown = {"attachment": {"type": "template", "payload": {"buttons": buttons}}}
-        answer = await self._consult(to, {"text": text, **shown})
+        answer = await self._consult(to, {"text": self._text(message), **shown})
         if not isinstance(answer, ApiError) or answer.code not in BAD_BUTTONS:
             return answer
-        plain = await self._consult(to, {"text": text})
+        plain = await self._consult(to, {"text": self._in_words(to, message)})
         if isinstance(plain, Ok):
             # It was the buttons, then, not the person or the words.
             self._buttons = False
@@ -227,6 +228,13 @@ class ZaloOa:
     async def _consult(self, to: Address, message: Mapping[str, Any]) -> Answer:
         told = {"recipient": {"user_id": to.chat}, "message": message}
         return await self._api.call("POST", CS, json=told)
+
+    def _in_words(self, to: Address, message: Message) -> str:
+        """Where there is no button, the map is a link to tap."""
+        if not message.place_wanted:
+            return self._text(message)
+        link = self._labels.map_link(link=self._links.place(to))
+        return self._text(replace(message, text=f"{message.text}\n{link}"))
 
     def _text(self, message: Message) -> str:
         """NFC, as lengths are counted; nobody's words may mention people of a group."""

@@ -165,6 +165,11 @@ class Desk:
     def all(self) -> tuple[Address, ...]:
         return (*self.reading, *(self.rooms or self.members))
 
+    @property
+    def acts(self) -> bool:
+        """Whether anybody here can take a report: a room that only reads cannot."""
+        return bool(self.on_duty or self.rooms or self.members)
+
 
 @dataclass(frozen=True, slots=True)
 class Member:

@@ -22,13 +22,13 @@ EMERGENCY = "emergency"
 
 
 def ears_of(talk: Talk, unit: str) -> tuple[tuple[Address, ...], bool]:
-    """Who hears for a unit; when nobody is bound there, the office does (True).
+    """Who hears for a unit; when nobody there can act, the office does (True).
 
     What is about an official waits for those who lead the commune: the office never hears of it.
     """
-    ears = talk.desk(unit).ears
-    if ears or unit in (talk.commune.office, LEAD):
-        return ears, False
+    desk = talk.desk(unit)
+    if desk.acts or unit in (talk.commune.office, LEAD):
+        return desk.ears, False
     return talk.desk(talk.commune.office).ears, True
 
 

@@ -56,11 +56,10 @@ def _numbers(talk: Talk) -> dict[str, Any]:
 
 
 def _everybody(talk: Talk, desk: str) -> tuple[Any, ...]:
-    """All of a unit, not only whoever is on duty; the office when nobody is there."""
+    """All of a unit, not only whoever is on duty; the office, too, when nobody there can act."""
     found = talk.desk(desk)
-    ears = (*found.on_duty, *found.all)
-    office = talk.desk(talk.commune.office)
-    return tuple(dict.fromkeys(ears or office.all))
+    instead = () if found.acts else talk.desk(talk.commune.office).all
+    return tuple(dict.fromkeys((*found.on_duty, *found.all, *instead)))
 
 
 def _village(talk: Talk, unit: str | None, landmark: str, text: str, report: int | None) -> list[Effect]:
