@@ -216,7 +216,7 @@ async def figures(db: Database, parts: Parts, clock: Clock, outside: Iterable[Pl
     problems += [f"{name}: credentials refused ({code})" for name, code in refusals if code]
     for platform in outside:
         if platform.trouble is not None and (trouble := await platform.trouble()):
-            problems.append(f"{platform.channel.name}: token not renewed ({trouble})")
+            problems.append(f"{platform.channel.name}: {trouble}")
     return Figures(
         lanes,
         parts.inbox.received,

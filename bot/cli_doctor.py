@@ -75,7 +75,8 @@ async def _zalo_seen(settings: Settings, db: Database) -> ZaloSeen:
     account = await account_of(settings, tokens_of(settings, db))
     name, now = zalo_oa_read.NAME, SystemClock().ms()
     async with db.read() as conn:
-        held_by = set(await outbox.problems(conn, name)) & {str(code) for code in SETUP | MONEY}
+        told = {*await outbox.problems(conn, name), *await outbox.closed_by(conn, name, now - WEEK_MS)}
+        held_by = told & {str(code) for code in SETUP | MONEY}
         unreached = dict(await outbox.unreachable(conn, now - WEEK_MS)).get(name, 0)
         billed = await counters.drawn(conn, billed_counter(name, now))
     return ZaloSeen(account, held_by | _implied(settings, account), unreached, billed)

@@ -442,7 +442,7 @@ class Delivery:
             self._mark(row, OutboxState.SUPERSEDED, why="window: told elsewhere")
             self._told()
             return
-        self._mark(row, OutboxState.UNREACHABLE, why=f"window: {problem}")
+        self._mark(row, OutboxState.UNREACHABLE, why=f"{outbox.CLOSED}{problem}")
         await self._tell_refusal(row, "window")
 
     async def _cut_off(self, problem: str) -> None:

@@ -30,7 +30,7 @@ Store = Callable[[list[Received], list[bytes]], Awaitable[None]]
 class Platform:
     """`path` is where it posts to us; `poll` asks for news where it cannot, or for what was missed.
 
-    `trouble` says why its token could not be renewed, though the one at hand may still work.
+    `trouble` says what somebody must look after though messages still go: a token, money.
     """
 
     channel: Telegram | ZaloOa | ZaloBot

@@ -12,6 +12,8 @@ from storage.tables import OutboxState, accounts, members, outbox, reports
 Row = sa.Row[Any]
 # Clocks of several machines differ by less.
 FUTURE_MS = 60_000
+# How the problem of a row begins that a closed window kept back; the platform's code follows.
+CLOSED = "window: "
 # After all that ever was promised.
 LATER = 2**62
 # Written into the statement: a bound value would keep the database from using the partial index.
@@ -273,6 +275,13 @@ async def unreachable(conn: AsyncConnection, since: int, before: int = LATER) ->
         .order_by(outbox.c.channel)
     )
     return [(row[0], row[1]) for row in await conn.execute(query)]
+
+
+async def closed_by(conn: AsyncConnection, channel: str, since: int) -> list[str]:
+    """What the platform said of those who could not be told something since then, each code once."""
+    query = sa.select(outbox.c.problem).where(_unreached(since, LATER), outbox.c.channel == channel)
+    found = (await conn.execute(query.distinct())).scalars()
+    return [problem.removeprefix(CLOSED) for problem in found if problem]
 
 
 async def unreachable_reports(

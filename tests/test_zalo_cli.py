@@ -273,18 +273,21 @@ def test_the_doctor_knows_what_held_messages_back(in_order: Operator, door: Door
     """The account looks well, and yet: what was sent came back, or had nowhere to go."""
     now = SystemClock().ms()
     row = {"lane": 1, "channel": "zalo_oa", "message": "m", "text": "t", "made_at": now, "due_at": now}
-    states = ((OutboxState.DUE, "-224"), (OutboxState.DUE, "flood"), (OutboxState.DUE, "-321"))
-    lost = (OutboxState.UNREACHABLE, "window: -230")
+    states = ((OutboxState.DUE, "-224"), (OutboxState.DUE, "flood"), (OutboxState.DUE, "-211"))
+    unpaid, lost = ((OutboxState.UNREACHABLE, f"window: {code}") for code in (-321, -230))
 
     async def work(conn: AsyncConnection) -> None:
-        rows = [row | {"chat": str(n), "state": s, "problem": p} for n, (s, p) in enumerate((*states, lost))]
+        rows = [
+            row | {"chat": str(n), "state": s, "problem": p}
+            for n, (s, p) in enumerate((*states, unpaid, lost))
+        ]
         await conn.execute(outbox.insert(), [{"buttons": "[]", **one} for one in rows])
         await counters.draw(conn, billed_counter("zalo_oa", now), 7)
 
     in_database(in_order, work)
     said = examined(in_order, door, 1)
-    assert [said.count(code) for code in ("-224", "-321", "flood", "-230")] == [1, 1, 0, 0]
-    assert "1 người" in said
+    assert [said.count(code) for code in ("-224", "-211", "-321", "flood", "-230")] == [1, 1, 1, 0, 0]
+    assert "2 người" in said
     assert "hôm nay: 7" in said
 
 

@@ -4,10 +4,13 @@ import asyncio
 import json
 import unicodedata
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench.standin_zalo.shapes import units
 from bot.channels.base import Channel, Outcome, Refused, Sent
@@ -18,7 +21,9 @@ from bot.core.message import Button, Message
 from bot.core.window import Way
 from bot.perform import as_json
 from bot.perform import parts as split_rows
+from storage import outbox, tables
 from storage.database import Database
+from storage.tables import OutboxState
 from tests.zalo_calls import JPEG
 from tests.zalo_stage import IN, LAN, MINH, PLACE, TO, VOICE, OaStage, opened
 
@@ -185,6 +190,23 @@ async def test_a_package_with_words_only(oa: OaStage) -> None:
     oa.zalo.oa.tier = "text"
     assert isinstance(await oa.send("Gửi chứ?", buttons=YES_NO), Sent)
     assert await picture(oa) == Refused("rejected", "-224")
+
+
+@pytest.mark.parametrize(("why", "said"), [("-321", "approved texts refused (-321)"), ("-230", "")])
+async def test_money_that_is_missing_for_approved_texts_is_seen(oa: OaStage, why: str, said: str) -> None:
+    """What is free still goes, so nothing is held back and nobody would notice."""
+    row = {"lane": 2, "channel": "zalo_oa", "chat": LAN, "message": "resident/resolved", "text": "x"}
+    row |= {"made_at": oa.clock.ms(), "due_at": oa.clock.ms()}
+
+    async def unreached(conn: AsyncConnection) -> None:
+        await outbox.promise(conn, [row])
+        state = {"state": OutboxState.UNREACHABLE, "problem": f"window: {why}"}
+        await conn.execute(sa.update(tables.outbox).values(**state))
+
+    await oa.db.write(unreached)
+    assert await oa.channel.trouble() == said
+    oa.clock.move(timedelta(hours=2))
+    assert await oa.channel.trouble() == ""
 
 
 # --- pictures

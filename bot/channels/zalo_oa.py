@@ -35,7 +35,7 @@ from bot.channels.zalo_http import Answer, ApiError, Ok, OpenApi
 from bot.channels.zalo_oa_groups import GroupList
 from bot.channels.zalo_oa_history import History, Store, Watch
 from bot.channels.zalo_oa_names import Acquaintance
-from bot.channels.zalo_oa_outcomes import UPLOAD_EXPIRED, Outcomes
+from bot.channels.zalo_oa_outcomes import MONEY, UPLOAD_EXPIRED, Outcomes
 from bot.channels.zalo_oa_pictures import IMAGE_LARGEST, Pictures
 from bot.channels.zalo_oa_read import NAME, PREFIX
 from bot.channels.zalo_oauth import NoToken
@@ -43,7 +43,7 @@ from bot.core.events import Address, Entered, FileRef, Left, Withdrawn
 from bot.core.message import Message
 from bot.core.split import clipped
 from bot.core.window import Way, Window
-from storage import inbox
+from storage import inbox, outbox
 from storage.database import Database
 
 SIGNATURE = "X-ZEvent-Signature"
@@ -305,8 +305,13 @@ class ZaloOa:
     # --- start and stop
 
     async def trouble(self) -> str:
-        """Why the token could not be renewed; empty when nothing is wrong with it."""
-        return await self._api.trouble()
+        """What an operator must see though messages still go; empty when nothing is wrong."""
+        if problem := await self._api.trouble():
+            return f"token not renewed ({problem})"
+        async with self._db.read() as conn:
+            closed = await outbox.closed_by(conn, NAME, self._clock() - HOUR_MS)
+        unpaid = sorted({str(code) for code in MONEY} & set(closed))
+        return f"approved texts refused ({unpaid[0]})" if unpaid else ""
 
     async def start(self) -> None:
         self._greeting = asyncio.create_task(self._greet())
