@@ -1,40 +1,32 @@
 """Bring a database to this program's schema, one process at a time."""
 
-import asyncio
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from storage.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 FOLDER = Path(__file__).parent / "migrations"
 # Any number that nobody else on the server uses for a lock.
 PG_LOCK = 0x616E7068
+# Alembic's own table.
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
 class NewerSchema(Exception):
     """The database was made by a newer version of this program: update the program."""
 
 
-def _config(connection: sa.Connection | None = None) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER))
-    config.attributes["connection"] = connection
-    return config
-
-
-def head() -> str:
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    if found is None:
-        raise RuntimeError("no migrations")
-    return found
+def revisions() -> list[str]:
+    """Every revision, the oldest first: each one's file begins with it."""
+    return sorted(path.name.partition("_")[0] for path in (FOLDER / "versions").glob("[0-9]*.py"))
 
 
 async def upgrade(db: Database) -> None:
@@ -50,12 +42,35 @@ async def upgrade(db: Database) -> None:
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    current = MigrationContext.configure(connection).get_current_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    current, known = _current(connection), revisions()
     if current is not None and current not in known:
         raise NewerSchema(current)
-    if current != head():
-        command.upgrade(_config(connection), "head")
+    if current != known[-1]:
+        _migrate(connection)
+
+
+def _current(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table(_VERSION.name):
+        return None
+    return connection.execute(sa.select(_VERSION.c.version_num)).scalar()
+
+
+# Alembic is loaded only when there is something to do: most starts can spare its memory.
+
+
+def _migrate(connection: sa.Connection) -> None:
+    from alembic import command
+
+    command.upgrade(_config(connection), "head")
+
+
+def _config(connection: sa.Connection | None = None) -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    config.attributes["connection"] = connection
+    return config
 
 
 @contextmanager
@@ -68,5 +83,4 @@ def _file_lock(path: Path) -> Iterator[None]:
 async def check(db: Database) -> bool:
     """Whether the database is at this program's schema."""
     async with db.read() as conn:
-        current = await conn.run_sync(lambda c: MigrationContext.configure(c).get_current_revision())
-    return current == await asyncio.to_thread(head)
+        return await conn.run_sync(_current) == revisions()[-1]

@@ -101,7 +101,13 @@ def _phrases(texts: Iterable[tuple[str, str]]) -> Iterator[Phrase]:
     for text, value in texts:
         before, gap, behind = text.partition("…")
         for head, tail in product(before.split("/"), behind.split("/")):
-            yield Phrase(tokens(head), tokens(tail), value, bool(gap) and not tail.strip())
+            yield Phrase(_words(head), _words(tail), value, bool(gap) and not tail.strip())
+
+
+@lru_cache(maxsize=16_384)
+def _words(text: str) -> tuple[Token, ...]:
+    """Kept, and so shared: the same few words stand in thousands of phrases."""
+    return tokens(text)
 
 
 def as_is(word: str) -> str:
@@ -141,8 +147,18 @@ class Phrases:
         self._vague = {" ".join(token.plain for token in tokens(text)) for text in vague}
         listed = dict.fromkeys(phrase for phrase in _phrases(texts) if phrase.head)
         paired = dict.fromkeys(phrase for phrase in _phrases(pairs) if phrase.head and phrase not in listed)
-        self.all = (*listed, *(replace(phrase, paired=True) for phrase in paired))
-        # by their first words, and those with a gap by the first word before it and behind it
+        self._index((*listed, *(replace(phrase, paired=True) for phrase in paired)))
+
+    def respelt(self, respell: Callable[[str], str]) -> "Phrases":
+        """The same phrases, found where words are alike after `respell`."""
+        other = Phrases((), respell)
+        other._index(self.all)
+        return other
+
+    def _index(self, phrases: tuple[Phrase, ...]) -> None:
+        """By their first words, and those with a gap by the first word before it and behind it."""
+        self.all = phrases
+        respell = self._respell
         self._whole: dict[tuple[str, ...], list[Phrase]] = {}
         self._gapped: dict[str, dict[str, list[Phrase]]] = {}
         for phrase in self.all:

@@ -76,7 +76,7 @@ class Lexicon:
         phrases += [(word, "") for word in commune.words.get("not_report", ())]
         pairs = [(pair, category.id) for category in commune.categories.values() for pair in category.pairs]
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()), pairs=pairs)
-        self._categories_second = Phrases(phrases, second_guess, pairs=pairs)
+        self._categories_second = self._categories.respelt(second_guess)
         self._named = lru_cache(maxsize=8)(self._find_named)
         self._near = NearMisses(self._categories.all)
         self._hints = Phrases(
