@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
+from bot.settings import Settings
 from storage.database import Database
 from storage.migrate import upgrade
 from storage.tables import metadata
@@ -28,6 +29,13 @@ def logs_as_they_were() -> Iterator[None]:
     """A command run in this process sets what is logged there: the next test must not inherit it."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings but those of the test."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @pytest.fixture(scope="session")
