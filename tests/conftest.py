@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import sqlalchemy as sa
 import structlog
 
+from bot.settings import Settings
 from storage.database import Database
 from storage.migrate import upgrade
+from storage.tables import metadata
 from tests.postgres import Server, create_database, drop_database
 
 T = TypeVar("T")
@@ -28,11 +31,18 @@ def logs_as_they_were() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.fixture
+def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings but those of the test."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file to copy: the migrations run once, not once a test."""
     folder = tmp_path_factory.mktemp("template")
-    _run(_migrate(sqlite_url(folder)))
+    run(_migrate(sqlite_url(folder)))
     return _sqlite_file(folder)
 
 
@@ -49,9 +59,9 @@ def postgres_server() -> Iterator[Server]:
 def postgres_template(postgres_server: Server) -> Iterator[str]:
     """The name of a migrated, empty PostgreSQL database to copy."""
     name = _database_name("template")
-    _run(_migrate(_run(create_database(postgres_server.url, name))))
+    run(_migrate(run(create_database(postgres_server.url, name))))
     yield name
-    _run(drop_database(postgres_server.url, name))
+    run(drop_database(postgres_server.url, name))
 
 
 @pytest.fixture
@@ -63,8 +73,8 @@ def sqlite_database_url(sqlite_template: Path, tmp_path: Path) -> str:
 @pytest.fixture
 def postgres_database_url(postgres_server: Server, postgres_template: str) -> Iterator[str]:
     name = _database_name("test")
-    yield _run(create_database(postgres_server.url, name, postgres_template))
-    _run(drop_database(postgres_server.url, name))
+    yield run(create_database(postgres_server.url, name, postgres_template))
+    run(drop_database(postgres_server.url, name))
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -85,6 +95,39 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def sqlite_database(sqlite_database_url: str) -> AsyncIterator[Database]:
     """For what does not touch SQL itself: the quick one."""
     db = Database(sqlite_database_url)
+    yield db
+    await db.close()
+
+
+@pytest.fixture(scope="session")
+def shared_postgres(postgres_server: Server, postgres_template: str) -> Iterator[str]:
+    """One for all tests that leave its schema alone: to make one takes longer than a test."""
+    name = _database_name("shared")
+    yield run(create_database(postgres_server.url, name, postgres_template))
+    run(drop_database(postgres_server.url, name))
+
+
+@pytest.fixture
+async def emptied_postgres(shared_postgres: str) -> AsyncIterator[Database]:
+    db = Database(shared_postgres)
+    async with db.engine.begin() as conn:
+        names = ", ".join(metadata.tables)
+        await conn.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
+    yield db
+    await db.close()
+
+
+@pytest.fixture(params=["sqlite_database", "emptied_postgres"], ids=["sqlite", "postgres"])
+def emptied_database(request: pytest.FixtureRequest) -> Database:
+    """For tests of the tables, which are many, and leave the schema alone."""
+    db: Database = request.getfixturevalue(request.param)
+    return db
+
+
+@pytest.fixture
+async def second(database: Database) -> AsyncIterator[Database]:
+    """Another process's view of the same database."""
+    db = Database(database.url.render_as_string(hide_password=False))
     yield db
     await db.close()
 
@@ -110,7 +153,7 @@ async def _migrate(url: str) -> None:
         await db.close()
 
 
-def _run(work: Coroutine[object, object, T]) -> T:
+def run(work: Coroutine[object, object, T]) -> T:
     """In a thread of its own: the test's event loop may be running already, and is left as it is."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         return pool.submit(asyncio.run, work).result()

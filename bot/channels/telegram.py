@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import hmac
 import itertools
 import json
 import logging
@@ -43,6 +42,7 @@ from bot.channels.base import (
     Unauthorized,
 )
 from bot.channels.payloads import NONSENSE
+from bot.channels.secret_header import carries_secret
 from bot.channels.telegram_http import ANSWER_LIMIT, AiohttpRequest, NotFound, NotSent, TooBig
 from bot.channels.telegram_read import ID_LIMIT, NAME
 from bot.core.events import (
@@ -147,10 +147,7 @@ class Telegram:
     # --- what arrives
 
     def verify(self, headers: Headers, body: bytes) -> bool:
-        """Is our secret in its header, once? In constant time; never when we have none."""
-        told = headers.getall(SECRET_HEADER, ())
-        given = told[0].encode("utf-8", "surrogateescape") if len(told) == 1 else b""
-        return bool(self._secret) and hmac.compare_digest(given, self._secret.encode())
+        return carries_secret(headers, SECRET_HEADER, self._secret)
 
     def receive(self, body: bytes) -> Received:
         return telegram_read.receive(body)

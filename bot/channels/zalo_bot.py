@@ -5,7 +5,6 @@ https://docs.zaloplatforms.com/docs/BOT
 
 import asyncio
 import contextlib
-import hmac
 import json
 import unicodedata
 from collections.abc import Awaitable, Callable, Mapping
@@ -33,6 +32,7 @@ from bot.channels.base import (
 )
 from bot.channels.choices import Words, written
 from bot.channels.media import Media
+from bot.channels.secret_header import carries_secret
 from bot.channels.zalo_bot_read import NAME
 from bot.channels.zalo_wire import MaybeSent, NotSent, OpenSession, Reply, exchange, open_session, whole
 from bot.core.events import Address, FileRef
@@ -92,10 +92,7 @@ class ZaloBot:
     # --- what arrives
 
     def verify(self, headers: Headers, body: bytes) -> bool:
-        """Is our secret in its header, once? In constant time; never when we have none."""
-        told = headers.getall(SECRET_HEADER, ())
-        given = told[0].encode("utf-8", "surrogateescape") if len(told) == 1 else b""
-        return bool(self._secret) and hmac.compare_digest(given, self._secret.encode())
+        return carries_secret(headers, SECRET_HEADER, self._secret)
 
     def receive(self, body: bytes) -> Received:
         return zalo_bot_read.receive(body)
