@@ -26,7 +26,8 @@ from storage.tables import PhotoState
 log = structlog.get_logger()
 
 SIZE_MAX = 20 * 1024 * 1024
-AT_ONCE = 4
+# Each may hold a file of SIZE_MAX in memory.
+AT_ONCE = 8
 LEASE_MS = 120_000
 BACKOFF_FIRST_MS, BACKOFF_MAX_MS = 5_000, 10 * 60 * 1000
 # The platform may be away for a day; a file that is gone says so at once.
@@ -70,42 +71,69 @@ class Fetching:
         self._db, self._channels, self._files, self._studio = db, channels, files, studio
         self._follow, self._clock, self._told = follow, clock, told
         self._bell = asyncio.Event()
+        self._jobs: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
         self._bell.set()
 
     async def run(self) -> None:
-        while True:
-            self._bell.clear()
-            try:
-                while await self.step():
-                    pass
-                wait = await self._next_look()
-            except Exception:
-                log.exception("fetching rests", action="rest")
-                wait = 1.0
-            try:
-                async with asyncio.timeout(wait):
-                    await self._bell.wait()
-            except TimeoutError:
-                continue
+        """A file that drips holds up none behind it: as soon as one is done, the next is begun."""
+        try:
+            while True:
+                self._bell.clear()
+                try:
+                    await self._begin()
+                    wait = await self._next_look()
+                except Exception:
+                    log.exception("fetching rests", action="rest")
+                    wait = 1.0
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._bell.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            for job in self._jobs:
+                job.cancel()
+            await asyncio.gather(*self._jobs, return_exceptions=True)
 
     async def step(self) -> int:
-        """Fetch what waits; returns how many were looked at."""
-        now = self._clock.ms()
+        """Fetch what waits, to its end; returns how many were begun."""
+        begun = await self._begin()
+        await asyncio.gather(*self._jobs)
+        return begun
+
+    async def _begin(self) -> int:
+        """Begin as many as may run at once; returns how many."""
+        now, room = self._clock.ms(), AT_ONCE - len(self._jobs)
+        if room <= 0:
+            return 0
         lease = now + LEASE_MS
 
         async def claim(conn: AsyncConnection) -> tuple[list[Waiting], list[Any]]:
-            return (
-                await photos.waiting(conn, now, lease, AT_ONCE),
-                await photos.links_waiting(conn, now, lease, AT_ONCE),
-            )
+            found = await photos.waiting(conn, now, lease, room)
+            left = room - len(found)
+            return found, await photos.links_waiting(conn, now, lease, left) if left else []
 
         waiting, links = await self._db.write(claim)
         await self._erase()
-        jobs = [self._photo(photo) for photo in waiting] + [self._link(link) for link in links]
-        await asyncio.gather(*jobs)
+        jobs = [*map(self._photo, waiting), *map(self._link, links)]
+        for job in jobs:
+            task = asyncio.create_task(self._guarded(job))
+            self._jobs.add(task)
+            task.add_done_callback(self._ended)
         return len(jobs)
+
+    async def _guarded(self, job: Awaitable[None]) -> None:
+        try:
+            await job
+        except Exception:
+            # Whatever it was comes up again when its lease is over.
+            log.exception("fetching rests", action="rest")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._jobs.discard(task)
+        self.wake()
 
     async def _erase(self) -> None:
         """Files of people who were erased; the rows go last, so that none is forgotten."""
@@ -118,6 +146,8 @@ class Fetching:
             await self._db.write(lambda conn: photos.gone(conn, [photo for photo, _ in found]))
 
     async def _next_look(self) -> float:
+        if len(self._jobs) >= AT_ONCE:
+            return IDLE_LOOK_S
         async with self._db.read() as conn:
             due = await photos.next_due(conn)
         return IDLE_LOOK_S if due is None else min(IDLE_LOOK_S, max(0.05, (due - self._clock.ms()) / 1000))

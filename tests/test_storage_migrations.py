@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from storage import migrate
 from storage.database import Database
@@ -146,3 +148,32 @@ async def _upgrade_at_once(url: str) -> None:
     said = await asyncio.gather(*(process.communicate(b"go\n") for process in started))
     assert [out for out, _ in said] == [b"True\n"] * 3
     assert [process.returncode for process in started] == [0] * 3
+
+
+def test_files_begin_with_their_revision() -> None:
+    walked = ScriptDirectory.from_config(migrate._config()).walk_revisions()
+    assert migrate.revisions() == [script.revision for script in walked][::-1]
+
+
+LOOKS = """
+import asyncio, sys
+from storage import migrate
+from storage.database import Database
+
+async def main():
+    db = Database(sys.argv[1])
+    await migrate.upgrade(db)
+    await db.close()
+
+asyncio.run(main())
+print("alembic" in sys.modules)
+"""
+
+
+def test_a_start_with_nothing_to_migrate_loads_none(sqlite_database: Database, tmp_path: Path) -> None:
+    def loaded(url: str) -> str:
+        told = subprocess.run([sys.executable, "-c", LOOKS, url], capture_output=True, text=True, check=True)
+        return told.stdout.strip()
+
+    assert loaded(sqlite_database.url.render_as_string(hide_password=False)) == "False"
+    assert loaded(f"sqlite+aiosqlite:///{tmp_path / 'new.db'}") == "True"
