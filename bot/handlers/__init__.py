@@ -107,7 +107,7 @@ def _labelled(typed: str, choices: Sequence[Button]) -> Button | None:
 def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> Decision:
     """What happens now: the chat's new state and what is to be done. Pure, total: always a decision."""
     talk = Talk(incoming, session, facts, world)
-    decision = byhand.held_back(talk, _decided(talk))
+    decision = byhand.held_back(talk, activity.let_be(talk, _decided(talk)))
     return quiet.hushed(talk, start.introduced(talk, decision) if facts.introduce else decision)
 
 

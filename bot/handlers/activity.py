@@ -6,7 +6,7 @@ from typing import Any
 from bot.core.activity import EVIDENCE, TOLD, evidence
 from bot.core.commune import LEAD, Unit
 from bot.core.effects import Effect, KeepActivity, KeepPhoto, Lane, Say
-from bot.core.events import Address, PhotoReady, PhotoSent
+from bot.core.events import DONE_BY_PEOPLE, Address, PhotoReady, PhotoSent
 from bot.core.facts import Role
 from bot.core.indicators import name_key
 from bot.core.plan import Kind
@@ -79,6 +79,14 @@ def begin(talk: Talk, text: str, *photos: Effect) -> Decision:
 def _new(talk: Talk) -> Telling:
     units = units_of(talk)
     return Telling(talk.incoming.id, talk.now, "kind", units[0] if len(units) == 1 else "")
+
+
+def let_be(talk: Talk, decision: Decision) -> Decision:
+    """Whoever goes on with a report lets what was being told of activities be."""
+    before, after = talk.session, decision.session
+    by_person = isinstance(talk.incoming.event, DONE_BY_PEOPLE)
+    newer = after.draft is not None and after.draft != before.draft and after.telling == before.telling
+    return replace(decision, session=replace(after, telling=None)) if by_person and newer else decision
 
 
 # What is said ------------------------------------------------------------------------------------
