@@ -1,12 +1,16 @@
 """Activities: what people type is read, what is stored stays, and nobody confirms their own or too late."""
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bot import deeds
 from bot.config import load_commune
@@ -16,9 +20,10 @@ from bot.core.effects import ChangeActivity, JoinActivity, KeepActivity, LockHou
 from bot.core.events import Address, Event, FileRef, Incoming, PhotoSent, Pressed, Words
 from bot.core.facts import Desk, Facts, Me, Member, Role
 from bot.core.quantity import Quantity, quantity_in
-from bot.core.session import EMPTY, Session, Telling
+from bot.core.session import EMPTY, Session, Telling, dump, load
 from bot.core.words import Lexicon
 from bot.handlers import Decision, World, decide
+from bot.messages import Messages
 from storage import activities, campaigns, people, photos, reports
 from storage.database import Conflict, Database
 from storage.erasure import erase
@@ -28,6 +33,7 @@ from storage.tables import activities as activities_table
 COMMUNE = load_commune(Path(__file__).parent.parent / "commune.toml")
 WORLD = World(COMMUNE, Lexicon(COMMUNE))
 WORDS = WORLD.lexicon.activities
+MESSAGES = Messages()
 NOW = datetime(2026, 6, 10, 2, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 
@@ -350,6 +356,123 @@ def test_a_unit_works_along_once() -> None:
     assert [e for e in again.effects if isinstance(e, JoinActivity)] == []
     own = decided(Words("lam cung 7 thon 3"), found=activity(), members=TWO)
     assert [e for e in own.effects if isinstance(e, JoinActivity)] == []
+
+
+TEXTS = (
+    "bao hoat dong",
+    "bao hoat dong trong 50 cay",
+    "50",
+    "120/150 ho",
+    "huy",
+    "khong co anh",
+    "thon 3",
+    "hoi phu nu",
+    "đường xóm chùa",
+    "hoat dong",
+    "hoat dong thon 3",
+    "chi tieu",
+    "so ho thon 3 la 412",
+    "xac nhan 7",
+    "sua hoat dong 7 45 vi dem lai",
+    "gach hoat dong 7",
+    "lam cung 7 hoi phu nu",
+    "rac do o cong cho thon 3",
+    "n" * 3000,
+    "",
+)
+PRESSES = (
+    *("act", "actk:0", "actk:4", "actk:99", "actk:trees", "actk:x", "actn", "actq", "acti", "acts"),
+    *("acts:8", "acts:0:thon-03", "actu:thon-03", "actu:x", "actok:7", "actno:7", "actfix:7", "actcut:7"),
+    *("actp:7", "actpu:7:hoi-phu-nu", "actpu:7:x", "actpu:7:", "actone:7", "actok:8", "actok:", "actone:x"),
+)
+STEPS = ("unit", "kind", "amount", "photo", "partner", "fix", "why_fix", "why_strike", "told")
+events = st.one_of(
+    st.builds(Words, st.sampled_from(TEXTS)),
+    st.builds(Pressed, st.sampled_from(PRESSES)),
+    st.builds(PhotoSent, st.just(FileRef("f1")), st.sampled_from(["", *TEXTS]), st.sampled_from([None, "a"])),
+)
+tellings = st.builds(
+    Telling,
+    st.just(5),
+    st.sampled_from([NOW_MS, NOW_MS - 2 * 3_600_000]),
+    st.sampled_from(STEPS),
+    st.sampled_from(["", "thon-03", "ubnd"]),
+    st.sampled_from(["", *COMMUNE.plan.kinds]),
+    st.sampled_from([None, 1.5, 120.0]),
+    st.sampled_from([None, 150.0]),
+    st.sampled_from(["", "cây", "hộ"]),
+    st.sampled_from(["", "đường " + "n" * 70]),
+    st.sampled_from(["", "w" * 300]),
+    st.sampled_from([0, 2]),
+)
+some_activities = st.builds(
+    activity,
+    kind=st.sampled_from([*COMMUNE.plan.kinds, "gone"]),
+    state=st.sampled_from([TOLD, CONFIRMED, "doubted", STRUCK]),
+    told_by=st.sampled_from([ME, OTHER, None]),
+    number=st.sampled_from([None, 50.0, 1_000_000.0]),
+    of=st.sampled_from([None, 150.0]),
+    name=st.sampled_from(["", "n" * 80]),
+    words=st.sampled_from(["", "w" * 300]),
+    partners=st.sampled_from([(), ("hoi-phu-nu",), tuple(COMMUNE.units)[4:]]),
+    checked_name=st.just("Tư"),
+    photos=st.sampled_from([0, 3]),
+)
+some_roles = st.sampled_from(
+    [
+        (),
+        (Role("thon-03", "monitor", "Bác Năm"),),
+        (Role("thon-03", "head", "Bác Năm"), Role("hoi-phu-nu", "head", "Bác Năm")),
+        OFFICE,
+        (Role("ubnd", "lead", "Ông Dũng"),),
+        (Role("gone", "monitor", "X"),),
+    ]
+)
+
+
+@settings(deadline=None, derandomize=True, max_examples=600, suppress_health_check=[HealthCheck.too_slow])
+@given(events, tellings, some_activities, some_roles, st.booleans(), st.integers(0, 12))
+def test_whatever_comes_in_whatever_state(
+    event: Event, telling: Telling, found: Activity, roles: tuple[Role, ...], many: bool, count: int
+) -> None:
+    """An answer, whole and short enough; a session that survives a restart; and nobody's rights grow."""
+    telling = replace(
+        telling, activity=7 if telling.step in ("partner", "fix", "why_fix", "why_strike") else 0
+    )
+    kind = COMMUNE.plan.kinds.get(telling.kind)
+    if telling.step in ("amount", "photo") and (kind is None or not telling.unit):
+        telling = replace(telling, step="kind", kind="")
+    decision = decided(
+        event,
+        roles=roles,
+        found=found,
+        members=TWO if many else ALONE,
+        session=Session(telling=telling),
+        activities=tuple(replace(found, id=n) for n in range(count, 0, -1)),
+        households={"thon-03": 400} if many else {},
+    )
+    assert load(dump(decision.session)) == decision.session
+    assert said(decision) or isinstance(event, PhotoSent)
+    for say in (e for e in decision.effects if isinstance(e, Say)):
+        message = MESSAGES.render(say.message, {**say.data, "code": 7} if say.fresh else say.data)
+        assert 1 <= len(message.text) <= 2000, say.message
+        assert not re.search(r"  |\n{3}| [,.?!:]|\.\.(?!\.)", message.text), message.text
+        assert len(message.buttons) <= 5
+        assert all(0 < len(b.label) <= 20 and len(b.action.encode()) <= 64 for b in message.buttons)
+        assert len({b.label for b in message.buttons}) == len(message.buttons)
+    mine = {role.unit for role in roles} & set(COMMUNE.units)
+    for effect in decision.effects:
+        if isinstance(effect, KeepActivity):
+            assert effect.values["unit"] in mine
+            assert effect.values["kind"] in COMMUNE.plan.kinds
+            assert effect.values["number"] is not None or effect.values["name"]
+        if isinstance(effect, ChangeActivity):
+            assert effect.activity == found.id
+            assert found.state != STRUCK
+            assert effect.action != "confirm" or found.told_by != ME
+            assert mine & {found.unit} or roles == OFFICE
+        if isinstance(effect, LockHouseholds):
+            assert roles == OFFICE
 
 
 # What is stored ------------------------------------------------------------------------------------

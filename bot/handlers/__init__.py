@@ -188,7 +188,7 @@ def _pressed(talk: Talk, action: str) -> Decision:
     if verb in activity_check.VERBS:
         return activity_check.press(talk, verb, rest)
     if verb in standings.VERBS:
-        return standings.press(talk, verb)
+        return standings.press(talk, verb, rest)
     if verb == "calm":
         return urgent.calm(talk, report.begin_with)
     if verb == "alarm":

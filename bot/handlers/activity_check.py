@@ -144,10 +144,15 @@ def _teller(talk: Talk, found: Activity) -> list[Address]:
 
 
 def _fix(talk: Talk, found: Activity, text: str) -> Decision:
-    if found.state == STRUCK or not _may_correct(talk, found):
-        why = STRUCK if found.state == STRUCK else "office"
-        return talk.stay(talk.answer("activity/refused", **words(talk, found), why=why))
     return _fixed(talk, _open(talk, found, "fix"), found, text)
+
+
+def _barred(talk: Talk, found: Activity) -> Decision | None:
+    """Looked up anew at every answer: meanwhile it may have been confirmed, or struck out."""
+    if found.state != STRUCK and _may_correct(talk, found):
+        return None
+    why = STRUCK if found.state == STRUCK else "office"
+    return talk.go(talk.answer("activity/refused", **words(talk, found), why=why), telling=None)
 
 
 def _open(talk: Talk, found: Activity, step: str) -> Telling:
@@ -156,6 +161,9 @@ def _open(talk: Talk, found: Activity, step: str) -> Telling:
 
 def _fixed(talk: Talk, telling: Telling, found: Activity, text: str) -> Decision:
     """The right number, or name, and why: in one line, or one after the other."""
+    barred = _barred(talk, found)
+    if barred is not None:
+        return barred
     told, why = _without_reason(talk, text)
     if telling.step == "fix" and told:
         telling = _corrected(talk, telling, found, told)
@@ -208,9 +216,9 @@ def _ask_again(talk: Talk, found: Activity) -> list[Say]:
 
 
 def _strike(talk: Talk, found: Activity, text: str) -> Decision:
-    if found.state == STRUCK or not _may_correct(talk, found):
-        why = STRUCK if found.state == STRUCK else "office"
-        return talk.stay(talk.answer("activity/refused", **words(talk, found), why=why))
+    barred = _barred(talk, found)
+    if barred is not None:
+        return barred
     why = clip(_plain_reason(talk, text), REASON_MAX)
     if not why:
         data = words(talk, found) | {"strike": True}

@@ -20,7 +20,7 @@ def of_press(verb: str, rest: str, incoming: Incoming, world: World) -> Needs:
         known = number.isdecimal() and number.isascii() and len(number) < 10
         return replace(need, activity=int(number) if known else None, units=need.units | _unit(unit, world))
     if verb == "acts":
-        return replace(need, activities=year)
+        return replace(need, activities=year, activities_of=_unit(rest.partition(":")[2], world))
     if verb == "acti":
         return replace(need, ledger=world.commune.plan)
     return replace(need, fellows=True, households=year, activities=year)

@@ -5,21 +5,27 @@ from typing import Any
 from bot.core.activity import Activity
 from bot.core.effects import LockHouseholds
 from bot.core.indicators import Ledger, Standing, standings
+from bot.core.text import clip
 from bot.handlers import activity, members
 from bot.handlers.activity_check import words as activity_words
 from bot.handlers.talk import Decision, Talk, unit_words
 
 VERBS = ("acts", "acti")
-LISTED = 12
+LISTED = 8
+# In a list; whole, it stands in the message about the one.
+NAME_SHOWN, ALONG_SHOWN = 40, 2
 # More households than this no village has.
 HOUSEHOLDS_MOST = 20_000
 UNREAD_SHOWN, LINE_SHOWN = 5, 40
 
 
-def press(talk: Talk, verb: str) -> Decision:
-    if not talk.facts.me.roles:
+def press(talk: Talk, verb: str, rest: str) -> Decision:
+    start, _, unit = rest.partition(":")
+    if not talk.facts.me.roles or (unit and not members.is_office(talk)):
         return talk.stay(talk.answer("activity/not_yours"))
-    return listed(talk, "") if verb == "acts" else indicators(talk)
+    if verb == "acti":
+        return indicators(talk)
+    return listed(talk, unit, int(start) if start.isdecimal() and len(start) < 4 else 0)
 
 
 def said(talk: Talk, text: str) -> Decision | None:
@@ -42,18 +48,20 @@ def said(talk: Talk, text: str) -> Decision | None:
 # Lists -------------------------------------------------------------------------------------------
 
 
-def listed(talk: Talk, unit: str) -> Decision:
+def listed(talk: Talk, unit: str, start: int = 0) -> Decision:
     """What the sender's units did this year, or the unit that the office names; what is not sure apart."""
     own = (unit,) if unit else tuple(dict.fromkeys(role.unit for role in talk.facts.me.roles))
     theirs = [one for one in talk.facts.activities if set(own) & {one.unit, *one.partners}]
-    shown = theirs[:LISTED]
+    shown = theirs[start : start + LISTED]
     data = {
         "unit": unit_words(talk.commune, own[0]),
         "year": _year(talk),
         "sure": [_line(talk, one, own) for one in shown if one.confirmed],
         "unsure": [_line(talk, one, own) for one in shown if one.counts and not one.confirmed],
         "struck": [_line(talk, one, own) for one in shown if not one.counts],
-        "rest": len(theirs) - len(shown),
+        "named": unit,
+        "after": start + LISTED if start + LISTED < len(theirs) else 0,
+        "rest": max(0, len(theirs) - start - len(shown)),
         "tells": bool(activity.units_of(talk)),
     }
     return talk.stay(talk.answer("activity/list", **data))
@@ -62,7 +70,9 @@ def listed(talk: Talk, unit: str) -> Decision:
 def _line(talk: Talk, one: Activity, own: tuple[str, ...]) -> dict[str, Any]:
     """An activity in a unit's list, with whom it was done."""
     others = [unit for unit in (one.unit, *one.partners) if unit not in own]
-    return activity_words(talk, one) | {"along": [talk.commune.unit(unit).name for unit in others]}
+    names = [talk.commune.unit(unit).name for unit in others]
+    told = {"along": names[:ALONG_SHOWN], "others": max(0, len(names) - ALONG_SHOWN)}
+    return activity_words(talk, one) | told | {"name": clip(one.name, NAME_SHOWN)}
 
 
 def _year(talk: Talk) -> int:
