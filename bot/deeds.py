@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core import when
 from bot.core.activity import CONFIRMED, Activity
-from bot.core.indicators import Closed, Day, Deed, Ledger, Part
+from bot.core.ledger import Closed, Day, Deed, Ledger, Part
 from bot.core.plan import Plan
 from storage import activities
 from storage.activities import Row

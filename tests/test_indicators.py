@@ -7,16 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.config import load_commune
-from bot.core.indicators import (
-    Closed,
-    Day,
-    Deed,
-    Ledger,
-    Part,
-    Standing,
-    name_key,
-    standings,
-)
+from bot.core.indicators import Standing, name_key, standings
+from bot.core.ledger import Closed, Day, Deed, Ledger, Part
 
 COMMUNE = load_commune(Path(__file__).parent.parent / "commune.toml")
 TODAY = date(2027, 6, 10)

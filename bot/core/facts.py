@@ -8,7 +8,7 @@ from bot.core.activity import Activity
 from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
 from bot.core.events import Address
-from bot.core.indicators import Ledger
+from bot.core.ledger import Ledger
 from bot.core.plan import Plan
 from bot.core.report import Report
 

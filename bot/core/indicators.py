@@ -1,12 +1,13 @@
 """How far the commune, or one unit, is with each target of the plan: reckoned from what is recorded."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 from bot.core.campaign import of_years
 from bot.core.commune import Commune, Unit
+from bot.core.ledger import Closed, Day, Deed, Ledger, Part
 from bot.core.plan import Indicator, Plan
 from bot.core.text import fold
 
@@ -35,65 +36,6 @@ class Standing:
     def share(self) -> float | None:
         """How much of the target is reached, at most 1; None without a target."""
         return min(1.0, self.done / self.target) if self.target else None
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """An activity as it counts; what was struck out is none."""
-
-    kind: str
-    unit: str
-    day: date
-    number: float | None = None
-    of: float | None = None
-    measure: str = ""
-    name: str = ""
-    partners: tuple[str, ...] = ()
-    confirmed: bool = True
-
-    @property
-    def units(self) -> tuple[str, ...]:
-        return (self.unit, *self.partners)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What a unit said it did on a clean-up day."""
-
-    campaign: str
-    unit: str
-    households: int | None = None
-    of_households: int | None = None
-    trees: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A clean-up day of the plan; `feast` names it."""
-
-    campaign: str
-    feast: str
-    day: date
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A report of road and pavement order that was dealt with, and where."""
-
-    day: date
-    unit: str | None
-    landmark: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """All that is recorded; `totals` are the households of each unit, as the office locked them this year."""
-
-    deeds: tuple[Deed, ...] = ()
-    parts: tuple[Part, ...] = ()
-    days: tuple[Day, ...] = ()
-    closed: tuple[Closed, ...] = ()
-    totals: Mapping[str, int] = field(default_factory=dict)
 
 
 def standings(commune: Commune, ledger: Ledger, today: date, unit: str | None = None) -> tuple[Standing, ...]:

@@ -1,18 +1,15 @@
 """A member tells what their unit did outside clean-up days: step by step, or all in one line."""
 
 from dataclasses import replace
-from typing import Any
 
-from bot.core.activity import EVIDENCE, TOLD, evidence
-from bot.core.commune import LEAD, Unit
-from bot.core.effects import Effect, KeepActivity, KeepPhoto, Lane, Say
-from bot.core.events import DONE_BY_PEOPLE, Address, PhotoReady, PhotoSent
-from bot.core.facts import Role
-from bot.core.indicators import name_key
+from bot.core.activity import EVIDENCE, evidence
+from bot.core.effects import Effect, KeepPhoto, Say
+from bot.core.events import DONE_BY_PEOPLE, PhotoReady, PhotoSent
 from bot.core.plan import Kind
 from bot.core.quantity import Quantity, quantity_in
 from bot.core.session import Telling
 from bot.core.text import clip
+from bot.handlers import activity_record, activity_words
 from bot.handlers.talk import Decision, Talk, unit_words
 
 VERBS = ("act", "actu", "actk", "actn", "actq")
@@ -28,26 +25,13 @@ ASKING = ("unit", "kind", "amount", "photo")
 OTHER_MATTERS = frozenset(
     {"thanks", "greeting", "report", "lookup", "help", "calendar", "stop", "on", "start"}
 )
-# Two alike within so long may be one, told twice.
-TWINS_MS = 3 * 24 * 3600 * 1000
 
 
-# Who may, and what -------------------------------------------------------------------------------
-
-
-def units_of(talk: Talk) -> tuple[str, ...]:
-    """The sender's units that report activities."""
-    units = dict.fromkeys(role.unit for role in talk.facts.me.roles)
-    return tuple(unit for unit in units if kinds_of(talk, unit))
-
-
-def kinds_of(talk: Talk, unit: str) -> tuple[Kind, ...]:
-    found = talk.commune.units.get(unit)
-    return talk.commune.plan.reported_by(unit, found.kind) if found is not None else ()
+# What is pressed ---------------------------------------------------------------------------------
 
 
 def press(talk: Talk, verb: str, rest: str) -> Decision:
-    if not units_of(talk):
+    if not activity_words.units_of(talk):
         return talk.stay(talk.answer("activity/not_yours"))
     telling = talk.session.tells(talk.now)
     match verb:
@@ -58,12 +42,12 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
     if telling is None or telling.step not in ASKING:
         return talk.stay(talk.answer("activity/stale"))
     match verb:
-        case "actu" if rest in units_of(talk):
+        case "actu" if rest in activity_words.units_of(talk):
             return _next(talk, replace(telling, unit=rest))
-        case "actk" if rest in {kind.id for kind in kinds_of(talk, telling.unit)}:
+        case "actk" if rest in {kind.id for kind in activity_words.kinds_of(talk, telling.unit)}:
             return _next(talk, replace(telling, kind=rest))
         case "actn" if telling.step == "photo":
-            return _record(talk, telling)
+            return activity_record.record(talk, telling)
         case "actq":
             return talk.go(talk.answer("activity/let_go"), telling=None)
     return talk.stay(talk.answer("activity/stale"))
@@ -71,13 +55,13 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
 
 def begin(talk: Talk, text: str, *photos: Effect) -> Decision:
     """ "Báo hoạt động", with as much behind it as somebody cares to say."""
-    if not units_of(talk):
+    if not activity_words.units_of(talk):
         return talk.stay(talk.answer("activity/not_yours"))
     return _more(talk, replace(_new(talk), photos=len(photos)), text, *photos)
 
 
 def _new(talk: Talk) -> Telling:
-    units = units_of(talk)
+    units = activity_words.units_of(talk)
     return Telling(talk.incoming.id, talk.now, "kind", units[0] if len(units) == 1 else "")
 
 
@@ -98,7 +82,7 @@ def said(talk: Talk, text: str) -> Decision | None:
     told = lexicon.activities.told(text) if talk.facts.me.roles else None
     if told is not None:
         return begin(talk, told)
-    if telling is not None and telling.step in ASKING and units_of(talk) and comes_first(talk):
+    if telling is not None and telling.step in ASKING and activity_words.units_of(talk) and comes_first(talk):
         return None if elsewhere(talk, telling, text) else _answered(talk, telling, text)
     return begin(talk, text) if in_one_line(talk, text) else None
 
@@ -128,11 +112,11 @@ def in_one_line(talk: Talk, text: str) -> bool:
     busy = session.draft is not None or session.tells_result(talk.now) is not None or owed is not None
     if busy or lexicon.categories(text) or lexicon.mentions(text, "question"):
         return False
-    return any(_reads(talk, unit, text) for unit in units_of(talk))
+    return any(_reads(talk, unit, text) for unit in activity_words.units_of(talk))
 
 
 def _reads(talk: Talk, unit: str, text: str) -> bool:
-    kinds = kinds_of(talk, unit)
+    kinds = activity_words.kinds_of(talk, unit)
     found = talk.world.lexicon.activities.kinds(text, kinds)
     counted = [talk.commune.plan.kinds[kind] for kind in found if talk.commune.plan.kinds[kind].measures]
     return any(_quantity(kind, text)[0] is not None for kind in counted)
@@ -145,7 +129,7 @@ def _answered(talk: Talk, telling: Telling, text: str) -> Decision:
     if telling.step == "photo":
         skips = meanings & {"skip_photo", "done", "enough", "no", "send"}
         if skips:
-            return _record(talk, telling)
+            return activity_record.record(talk, telling)
         more = replace(telling, words=_joined(telling.words, text), at=talk.now)
         return talk.go(_asked(talk, more, "activity/ask_photo"), telling=more)
     return _more(talk, telling, text)
@@ -154,7 +138,9 @@ def _answered(talk: Talk, telling: Telling, text: str) -> Decision:
 def _more(talk: Talk, telling: Telling, text: str, *kept: Effect) -> Decision:
     """Take from the words what is still missing, and go on with the first thing that is."""
     if not telling.unit:
-        named = [unit for unit in talk.world.lexicon.units.named(text) if unit in units_of(talk)]
+        named = [
+            unit for unit in talk.world.lexicon.units.named(text) if unit in activity_words.units_of(talk)
+        ]
         telling = replace(telling, unit=named[0]) if len(named) == 1 else telling
         text = "" if named else text
     if telling.unit and not telling.kind:
@@ -169,7 +155,7 @@ def _more(talk: Talk, telling: Telling, text: str, *kept: Effect) -> Decision:
 
 def _kind_in(talk: Talk, unit: str, text: str) -> str:
     """The kind that is named; of several, the first that the number fits."""
-    kinds, words = kinds_of(talk, unit), talk.world.lexicon.activities
+    kinds, words = activity_words.kinds_of(talk, unit), talk.world.lexicon.activities
     exactly = words.only_kind(text, kinds)
     if exactly is not None:
         return exactly
@@ -228,8 +214,8 @@ def _next(talk: Talk, telling: Telling, *kept: Effect, again: bool = False) -> D
     telling = replace(telling, at=talk.now)
     if not telling.unit:
         telling = replace(telling, step="unit")
-        units = [talk.commune.unit(unit) for unit in units_of(talk)]
-        offered = [{"id": unit.id, "label": label_of(unit)} for unit in units[: PAGE + 1]]
+        units = [talk.commune.unit(unit) for unit in activity_words.units_of(talk)]
+        offered = [{"id": unit.id, "label": activity_words.label_of(unit)} for unit in units[: PAGE + 1]]
         return talk.go(*kept, talk.answer("activity/ask_unit", offered=offered), telling=telling)
     if not telling.kind:
         return _ask_kind(talk, telling, 0, *kept, again=again)
@@ -237,44 +223,28 @@ def _next(talk: Talk, telling: Telling, *kept: Effect, again: bool = False) -> D
         told = replace(telling, step="amount")
         return talk.go(*kept, _asked(talk, told, "activity/ask_amount", again=again), telling=told)
     if telling.photos:
-        return _record(talk, telling, *kept)
+        return activity_record.record(talk, telling, *kept)
     told = replace(telling, step="photo")
     return talk.go(*kept, _asked(talk, told, "activity/ask_photo"), telling=told)
-
-
-def label_of(unit: Unit) -> str:
-    """A unit's name as far as a button has room, in whole words."""
-    name = unit.name
-    return name if len(name) <= LABEL_MAX else name[: LABEL_MAX + 1].rpartition(" ")[0] or name[:LABEL_MAX]
 
 
 def _enough(talk: Talk, telling: Telling) -> bool:
     kind = talk.commune.plan.kinds[telling.kind]
     if kind.asks == "name":
         return bool(telling.name)
-    whole = telling.of is not None or total_of(talk, telling) is not None
+    whole = telling.of is not None or activity_words.total_of(talk, telling) is not None
     return telling.number is not None and (kind.asks != "share" or whole)
-
-
-def total_of(talk: Talk, telling: Telling) -> float | None:
-    """Of how many, where the office has locked it: only households are."""
-    households = telling.kind in talk.commune.plan.kinds and telling.measure == _household_measure(talk)
-    locked = talk.facts.households.get(telling.unit) if households else None
-    return None if locked is None else float(locked)
-
-
-def _household_measure(talk: Talk) -> str:
-    """The measure of what is reckoned of all households."""
-    plan = talk.commune.plan
-    owed = [i for i in plan.indicators.values() if i.way == "state" and i.owed_by]
-    return next((plan.kinds[kind].measure for one in owed for kind in one.kinds), "")
 
 
 def _ask_kind(talk: Talk, telling: Telling, start: int, *kept: Effect, again: bool = False) -> Decision:
     """The kinds that the unit reports, a page at a time; any may be typed."""
-    kinds = kinds_of(talk, telling.unit) if telling.unit else ()
+    kinds = activity_words.kinds_of(talk, telling.unit) if telling.unit else ()
     if not kinds:
-        return _next(talk, replace(telling, kind=""), *kept) if not telling.unit else _nothing(talk)
+        return (
+            _next(talk, replace(telling, kind=""), *kept)
+            if not telling.unit
+            else activity_record.nothing(talk)
+        )
     start = start if start < len(kinds) else 0
     whole = len(kinds) <= PAGE + 1
     shown = kinds if whole else kinds[start : start + PAGE]
@@ -285,92 +255,8 @@ def _ask_kind(talk: Talk, telling: Telling, start: int, *kept: Effect, again: bo
     return talk.go(*kept, asked, telling=replace(telling, step="kind", at=talk.now))
 
 
-def _nothing(talk: Talk) -> Decision:
-    return talk.go(talk.answer("activity/not_yours"), telling=None)
-
-
 def _asked(talk: Talk, telling: Telling, message: str, *, again: bool = False) -> Say:
-    return talk.answer(message, **telling_words(talk, telling), again=again)
-
-
-def telling_words(talk: Talk, telling: Telling) -> dict[str, Any]:
-    """What is told so far, for a sentence."""
-    kind = talk.commune.plan.kinds[telling.kind]
-    return {
-        "unit": unit_words(talk.commune, telling.unit),
-        "kind": kind.name,
-        "asks": kind.asks,
-        "measures": list(kind.measures),
-        "example": kind.example,
-        "number": telling.number,
-        "of": telling.of if total_of(talk, telling) is None else total_of(talk, telling),
-        "locked": total_of(talk, telling) is not None,
-        "measure": telling.measure,
-        "name": telling.name,
-        "note": telling.words,
-        "photos": telling.photos,
-    }
-
-
-# Recorded ----------------------------------------------------------------------------------------
-
-
-def _record(talk: Talk, telling: Telling, *kept: Effect) -> Decision:
-    """Written down now; somebody else of the unit is asked, or the office where there is nobody else."""
-    role = next((r for r in talk.facts.me.roles if r.unit == telling.unit), None)
-    if role is None:
-        return _nothing(talk)
-    data = telling_words(talk, telling) | {"who": role.name, "partners": [], "twin": _twin(talk, telling)}
-    ears, office = who_confirms(talk, telling.unit, talk.facts.me.person)
-    told = replace(talk.answer("activity/recorded", **data, asked=bool(ears), office=office), fresh=True)
-    asked = data | {"office": office}
-    asks = [Say(ear, "activity/confirm", asked, Lane.UPDATE, fresh=True) for ear in ears]
-    after = replace(telling, step="told", at=talk.now)
-    return talk.go(*kept, KeepActivity(_columns(talk, telling, role)), told, *asks, telling=after)
-
-
-def _twin(talk: Talk, telling: Telling) -> int:
-    """The number of one just like it that the unit told lately; 0 when there is none."""
-    alike = (
-        one.id
-        for one in talk.facts.activities
-        if one.counts
-        and (one.unit, one.kind, one.number) == (telling.unit, telling.kind, telling.number)
-        and name_key(one.name) == name_key(telling.name)
-        and talk.now - one.at <= TWINS_MS
-    )
-    return next(alike, 0)
-
-
-def _columns(talk: Talk, telling: Telling, role: Role) -> dict[str, Any]:
-    total = total_of(talk, telling)
-    return {
-        "kind": telling.kind,
-        "unit": telling.unit,
-        "year": talk.commune.plan.year_of(talk.local_time.date()),
-        "number": telling.number if total is None or telling.number is None else min(telling.number, total),
-        "of": telling.of if total is None else total,
-        "measure": telling.measure,
-        "name": telling.name,
-        "words": telling.words,
-        "state": TOLD,
-        "told_by": talk.facts.me.person,
-        "told_name": role.name,
-        "evidence": evidence(telling.id),
-    }
-
-
-def who_confirms(talk: Talk, unit: str, teller: str | None) -> tuple[list[Address], bool]:
-    """The chats of the unit's other members; of the office's, and True, when there is nobody else."""
-    others = [
-        member
-        for member in talk.facts.members
-        if member.unit == unit and member.person != teller and member.role != LEAD
-    ]
-    ears = list(dict.fromkeys(Address(*chat) for member in others for chat in member.chats[:1]))
-    if others and ears:
-        return [ear for ear in ears if ear != talk.here], False
-    return [ear for ear in talk.desk(talk.commune.office).members if ear != talk.here], True
+    return talk.answer(message, **activity_words.of_telling(talk, telling), again=again)
 
 
 # Photos ------------------------------------------------------------------------------------------
@@ -380,16 +266,17 @@ def photo(talk: Talk, sent: PhotoSent) -> Decision | None:
     """Evidence of what is being told, or was just recorded; its caption may tell all of it."""
     telling, lexicon = talk.session.tells(talk.now), talk.world.lexicon
     told = lexicon.activities.told(sent.caption) if talk.facts.me.roles else None
-    if telling is not None and telling.step in ASKING and units_of(talk):
+    if telling is not None and telling.step in ASKING and activity_words.units_of(talk):
         kept = KeepPhoto(sent.file, evidence(telling.id))
         more = replace(telling, photos=telling.photos + 1)
         return _patient(_more(talk, more, told or sent.caption, kept), sent)
     fresh = KeepPhoto(sent.file, evidence(talk.incoming.id))
-    if told is not None and units_of(talk):
+    if told is not None and activity_words.units_of(talk):
         return _patient(begin(talk, told, fresh), sent)
     if sent.caption and in_one_line(talk, sent.caption):
         return _patient(begin(talk, sent.caption, fresh), sent)
-    if telling is None or telling.step != "told" or sent.caption or talk.now - telling.at > MORE_PHOTOS_MS:
+    just = telling is not None and talk.now - telling.at <= MORE_PHOTOS_MS
+    if telling is None or not just or telling.step not in ("told", "partner") or sent.caption:
         return None
     kept = KeepPhoto(sent.file, evidence(telling.id))
     wait = 1000 if sent.album else 0

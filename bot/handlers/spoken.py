@@ -51,7 +51,7 @@ def _of_activities(talk: Talk, text: str) -> Decision | None:
     if talk.here.group or not talk.facts.me.roles:
         return None
     asked = talk.world.lexicon.activities.asked(text)
-    if asked is not None and not (asked.verb == "one" and talk.facts.activity is None):
+    if asked is not None and not (asked.verb == "one" and asked.rest):
         return activity_check.asked(talk, asked)
     return activity_check.said(talk, text) or standings.said(talk, text) or activity.said(talk, text)
 

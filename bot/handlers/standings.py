@@ -4,10 +4,10 @@ from typing import Any
 
 from bot.core.activity import Activity
 from bot.core.effects import LockHouseholds
-from bot.core.indicators import Ledger, Standing, standings
+from bot.core.indicators import Standing, standings
+from bot.core.ledger import Ledger
 from bot.core.text import clip
-from bot.handlers import activity, members
-from bot.handlers.activity_check import words as activity_words
+from bot.handlers import activity_words, members
 from bot.handlers.talk import Decision, Talk, unit_words
 
 VERBS = ("acts", "acti")
@@ -62,7 +62,7 @@ def listed(talk: Talk, unit: str, start: int = 0) -> Decision:
         "named": unit,
         "after": start + LISTED if start + LISTED < len(theirs) else 0,
         "rest": max(0, len(theirs) - start - len(shown)),
-        "tells": bool(activity.units_of(talk)),
+        "tells": bool(activity_words.units_of(talk)),
     }
     return talk.stay(talk.answer("activity/list", **data))
 
@@ -72,7 +72,7 @@ def _line(talk: Talk, one: Activity, own: tuple[str, ...]) -> dict[str, Any]:
     others = [unit for unit in (one.unit, *one.partners) if unit not in own]
     names = [talk.commune.unit(unit).name for unit in others]
     told = {"along": names[:ALONG_SHOWN], "others": max(0, len(names) - ALONG_SHOWN)}
-    return activity_words(talk, one) | told | {"name": clip(one.name, NAME_SHOWN)}
+    return activity_words.of_activity(talk, one) | told | {"name": clip(one.name, NAME_SHOWN)}
 
 
 def _year(talk: Talk) -> int:
