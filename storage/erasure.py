@@ -10,6 +10,7 @@ from storage.tables import (
     accounts,
     activities,
     activity_history,
+    answers,
     followers,
     history,
     households,
@@ -20,6 +21,7 @@ from storage.tables import (
     offers,
     outbox,
     pairings,
+    participation_history,
     people,
     photos,
     reports,
@@ -48,7 +50,7 @@ async def erase(conn: AsyncConnection, person: str, upto: int) -> None:
             await _talk(conn, channel, chat, upto)
     await _reports(conn, person)
     await _activities(conn, person)
-    for table in (followers, pairings, members, accounts):
+    for table in (answers, followers, pairings, members, accounts):
         await conn.execute(sa.delete(table).where(table.c.person == person))
     await conn.execute(sa.update(invites).where(invites.c.used_by == person).values(used_by=None))
     await conn.execute(sa.delete(people).where(people.c.id == person))
@@ -69,7 +71,7 @@ async def _activities(conn: AsyncConnection, person: str) -> None:
     await conn.execute(sa.update(activities).where(activities.c.told_by == person).values(**theirs))
     checked = {"checked_by": None, "checked_name": ""}
     await conn.execute(sa.update(activities).where(activities.c.checked_by == person).values(**checked))
-    for table in (activity_history, households):
+    for table in (activity_history, participation_history, households):
         await conn.execute(sa.update(table).where(table.c.person == person).values(person=None))
 
 

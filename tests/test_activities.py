@@ -24,11 +24,12 @@ from bot.core.session import EMPTY, Session, Telling, dump, load
 from bot.core.words import Lexicon
 from bot.handlers import Decision, World, decide
 from bot.messages import Messages
-from storage import activities, campaigns, people, photos, reports
+from storage import activities, campaigns, pairings, people, photos, reports
 from storage.database import Conflict, Database
 from storage.erasure import erase
-from storage.tables import PhotoState, activity_history, households
+from storage.tables import PhotoState, activity_history, answers, households, participation_history
 from storage.tables import activities as activities_table
+from storage.tables import people as people_table
 
 COMMUNE = load_commune(Path(__file__).parent.parent / "commune.toml")
 WORLD = World(COMMUNE, Lexicon(COMMUNE))
@@ -637,6 +638,55 @@ async def test_the_ledger_holds_all_that_counts(database: Database) -> None:
     assert [day.campaign for day in found.days] == ["5-6-2026"]
     assert [one.landmark for one in found.closed] == ["chợ"]
     assert found.totals == {"thon-03": 400}
+
+
+async def _came(conn: Any, campaign: str, person: str, *, coming: bool) -> None:
+    fixed = {"feast": "5-6", "year": 2026, "fixed": "2026-06-05", "day": "2026-06-05", "hour": "06:00"}
+    await campaigns.seed(conn, [fixed | {"id": campaign, "done": "", "due_at": None, "version": 0}])
+    await campaigns.answer(conn, campaign, person, "thon-03", coming=coming)
+
+
+async def test_who_is_two_accounts_is_one_who_told_it(database: Database) -> None:
+    """Nothing points at the one that is gone: neither what they told nor whether they come."""
+    await add(database, row(1), row(2, told_by="paper:tu", checked_by=ME, checked_name="Bác Năm"))
+
+    async def work(conn: Any) -> None:
+        await activities.lock(conn, 2026, {"thon-03": 400}, ME, 1)
+        await _came(conn, "5-6-2026", ME, coming=True)
+        await _came(conn, "5-6-2026", "paper:tu", coming=False)
+        await _came(conn, "2-9-2026", ME, coming=True)
+        await campaigns.tell(conn, "5-6-2026", "thon-03", {"reported_at": 1}, line("report"))
+        await pairings.make(conn, "hash", "paper:tu", NOW_MS)
+        await pairings.pair(conn, "hash", ME)
+
+    await database.write(work)
+    async with database.read() as conn:
+        rows = list(await conn.execute(sa.select(activities_table).order_by(activities_table.c.id)))
+        people_ = {row.id for row in await conn.execute(sa.select(people_table.c.id))}
+        lines = {row.person for row in await conn.execute(sa.select(activity_history.c.person))}
+        told = {row.person for row in await conn.execute(sa.select(participation_history.c.person))}
+        came = sorted((r.campaign, r.person, r.coming) for r in await conn.execute(sa.select(answers)))
+        owner = (await conn.execute(sa.select(households.c.person))).scalar()
+    assert people_ == {"paper:tu"}
+    assert [one.told_by for one in rows] == ["paper:tu", "paper:tu"]
+    assert [one.checked_by for one in rows] == [None, "paper:tu"]
+    assert (lines, told, owner) == ({"paper:tu"}, {"paper:tu"}, "paper:tu")
+    assert came == [("2-9-2026", "paper:tu", True), ("5-6-2026", "paper:tu", False)]
+
+
+async def test_who_is_erased_takes_their_answers_along(database: Database) -> None:
+    await add(database)
+
+    async def work(conn: Any) -> None:
+        await _came(conn, "5-6-2026", ME, coming=True)
+        await campaigns.tell(conn, "5-6-2026", "thon-03", {"reported_at": 1}, line("report"))
+        await erase(conn, ME, 10**9)
+
+    await database.write(work)
+    async with database.read() as conn:
+        assert await campaigns.counted(conn, "5-6-2026") == {}
+        told = (await conn.execute(sa.select(participation_history.c.person))).scalar()
+    assert told is None
 
 
 async def test_who_is_erased_leaves_their_units_work(database: Database) -> None:
