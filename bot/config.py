@@ -1,18 +1,20 @@
 """The commune from its file, commune.toml; a wrong key stops the start with a sentence."""
 
-import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, time
+from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 from pydantic import Field as Limit
 
+from bot import planfile
 from bot.core.commune import LEAD, Category, Commune, Field, Partner, Point, Rules, Unit
 from bot.core.text import fold
+from bot.planfile import RawIndicator, RawKind, RawPlan
+from bot.tomltypes import STRICT, Clock, Degrees, Id, Label, Pair, Text, UnitKind, repeated
 
 USUAL = Rules()
 # One button each, and one to choose none.
@@ -23,31 +25,13 @@ class ConfigError(Exception):
     """The start cannot go on; the message is one sentence for each thing to put right."""
 
 
-def _clock(value: object) -> object:
-    """TOML 1.0 wants seconds in its times, people do not."""
-    if not isinstance(value, str):
-        return value
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
-        raise ValueError('must be a time of day such as "06:00"')
-    return time.fromisoformat(value)
-
-
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([-_][a-z0-9]+)*$", max_length=40)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Pair = Annotated[list[list[Text]], Limit(min_length=2, max_length=2)]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
-Clock = Annotated[time, BeforeValidator(_clock)]
-Degrees = Annotated[list[float], Limit(min_length=2, max_length=2)]
-Kind = Literal["village", "school", "police", "office", "department", "association"]
-
-
 class _Table(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+    model_config = STRICT
 
 
 class _Unit(_Table):
     id: Id
-    kind: Kind
+    kind: UnitKind
     name: Text
     aliases: list[Text] = []
     number: Annotated[int, Limit(ge=1, le=99)] | None = None
@@ -123,6 +107,9 @@ class _Commune(_Table):
     lead: Text = LEAD
     partners: list[_Partner] = []
     rules: _Rules = _Rules()
+    plan: RawPlan = RawPlan()
+    activities: list[RawKind] = []
+    indicators: list[RawIndicator] = []
 
 
 def _where(parts: Sequence[int | str], raw: object) -> str:
@@ -151,16 +138,8 @@ def _schema_problems(error: ValidationError, raw: object) -> Iterator[str]:
         yield f"{_where(problem['loc'], raw)}: {plain_reason(problem['type'], problem['msg'])}"
 
 
-def _repeated(kind: str, ids: Iterable[str]) -> Iterator[str]:
-    seen: set[str] = set()
-    for one in ids:
-        if one in seen:
-            yield f"{kind}[{one}].id: is used twice"
-        seen.add(one)
-
-
 def _unit_problems(units: Sequence[_Unit]) -> Iterator[str]:
-    yield from _repeated("units", (unit.id for unit in units))
+    yield from repeated("units", (unit.id for unit in units))
     names: dict[str, str] = {}
     numbers: dict[int, str] = {}
     for unit in units:
@@ -187,7 +166,7 @@ def _shape_problems(unit: _Unit) -> Iterator[str]:
 
 
 def _field_problems(raw: _Commune, desks: set[str]) -> Iterator[str]:
-    yield from _repeated("fields", (field.id for field in raw.fields))
+    yield from repeated("fields", (field.id for field in raw.fields))
     if not raw.fields:
         yield "fields: there must be at least one"
     for field in raw.fields:
@@ -205,7 +184,7 @@ def _field_problems(raw: _Commune, desks: set[str]) -> Iterator[str]:
 
 
 def _category_problems(raw: _Commune, desks: set[str]) -> Iterator[str]:
-    yield from _repeated("categories", (category.id for category in raw.categories))
+    yield from repeated("categories", (category.id for category in raw.categories))
     if not raw.categories:
         yield "categories: there must be at least one"
     fields = {field.id for field in raw.fields}
@@ -230,9 +209,10 @@ def _commune_problems(raw: _Commune) -> Iterator[str]:
         yield "units: there must be at least one of kind 'village'"
     yield from _field_problems(raw, desks)
     yield from _category_problems(raw, desks)
-    yield from _repeated("partners", (partner.id for partner in raw.partners))
+    yield from repeated("partners", (partner.id for partner in raw.partners))
     if len(raw.partners) > PARTNERS_MAX:
         yield f"partners: at most {PARTNERS_MAX}, one button each"
+    yield from planfile.problems(raw.plan, raw.activities, raw.indicators, units)
     for day in sorted(set(raw.days_off) & set(raw.days_worked)):
         yield f"days_worked: {day} is also in days_off"
 
@@ -304,6 +284,7 @@ def _commune(raw: _Commune) -> Commune:
         lead=raw.lead,
         partners=tuple(Partner(**partner.model_dump()) for partner in raw.partners),
         rules=Rules(**raw.rules.model_dump()),
+        plan=planfile.plan_of(raw.plan, raw.activities, raw.indicators),
     )
 
 

@@ -21,6 +21,7 @@ from bot.core.effects import (
     Erase,
     FileReport,
     FollowLink,
+    KeepActivity,
     KeepPhoto,
     Lane,
     MakeInvite,
@@ -238,10 +239,13 @@ class Conversation:
     ) -> None:
         filing = sum(isinstance(e, FileReport) for *_, d in decided for e in d.effects)
         codes = iter(await perform.draw_codes(conn, self._world.commune.prefix, filing, now))
+        told = sum(isinstance(e, KeepActivity) for *_, d in decided for e in d.effects)
+        numbers = iter(await perform.draw_numbers(conn, told))
         done: list[Done] = []
         for chat, incoming, person, decision in decided:
             code = next(codes) if any(isinstance(e, FileReport) for e in decision.effects) else None
-            one = self._spoken(incoming, person, decision, code)
+            activity = next(numbers) if any(isinstance(e, KeepActivity) for e in decision.effects) else None
+            one = self._spoken(incoming, person, decision, code, activity)
             chat.session = decision.session if code is None else replace(decision.session, last=code)
             chat.choices = _offered(one, incoming) or chat.choices
             # Of whom nothing is to be kept, not even that there was a talk.
@@ -250,21 +254,23 @@ class Conversation:
         flood = self._world.commune.rules.alerts_minute
         await perform.write(conn, done, now, flood, self._abilities)
 
-    def _spoken(self, incoming: Incoming, person: str, decision: Decision, code: str | None) -> Done:
+    def _spoken(
+        self, incoming: Incoming, person: str, decision: Decision, code: str | None, activity: int | None
+    ) -> Done:
         spoken, captions, told = [], {}, {}
         invited = any(isinstance(effect, MakeInvite | MakePairing) for effect in decision.effects)
         invite = self._draw_invite() if invited else None
         # One alert for fifty officers is rendered once: the same name with the same data object.
         rendered: dict[tuple[str, int], Message] = {}
-        village = decision.session.asks_village(self._clock.ms())
+        asked = decision.session.asks_number(self._clock.ms())
         for effect in decision.effects:
             if isinstance(effect, Say):
                 key = (effect.message, id(effect.data))
                 if key not in rendered:
-                    data = {**effect.data, "code": code or invite} if effect.fresh else effect.data
-                    rendered[key] = self._messages.render(effect.message, data)
-                # There a bare number means a village.
-                elsewhere = effect.to != incoming.address or not village
+                    drawn = {"code": code or invite or activity} if effect.fresh else {}
+                    rendered[key] = self._messages.render(effect.message, {**effect.data, **drawn})
+                # There a bare number means a village, or how many.
+                elsewhere = effect.to != incoming.address or not asked
                 numbered = effect.lane != Lane.ALERT and elsewhere
                 spoken.append(Spoken(effect, replace(rendered[key], numbered=numbered)))
             elif isinstance(effect, ShowPhotos):
@@ -274,7 +280,7 @@ class Conversation:
             elif isinstance(effect, Broadcast):
                 render = partial(self._messages.render, effect.message)
                 told[effect.key] = {village: render(data) for village, data in effect.data.items()}
-        return Done(incoming, person, decision.effects, tuple(spoken), captions, code, invite, told)
+        return Done(incoming, person, decision.effects, tuple(spoken), captions, code, invite, told, activity)
 
 
 def _incoming(row: Stored, parsed: Parsed) -> Incoming:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cleanups
+from bot import cleanups, deeds
 from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
@@ -34,7 +34,7 @@ from bot.core.facts import (
 )
 from bot.core.places import metres, valid
 from bot.core.report import Report
-from storage import campaigns, groups, outbox, pairings, people, photos, reports
+from storage import activities, campaigns, groups, outbox, pairings, people, photos, reports
 from storage.tables import PhotoState
 
 OPEN_SHOWN = 6
@@ -180,7 +180,18 @@ async def _one(
     if need.unheard:
         rows = await reports.unheard(conn, UNHEARD_SHOWN)
         values["unheard"] = await _as_reports(conn, rows)
-    if need.members_of or need.my_members or need.member is not None:
+    if need.activity is not None:
+        values["activity"] = found_one = await deeds.one(conn, need.activity)
+        if found_one is not None:
+            need = replace(need, members_of=need.members_of | {found_one.unit})
+    if need.activities is not None:
+        units = {role.unit for role in me.roles} | need.activities_of
+        values["activities"] = await deeds.of_units(conn, units, need.activities)
+    if need.households is not None:
+        values["households"] = await activities.totals(conn, need.households)
+    if need.ledger is not None:
+        values["ledger"] = await deeds.ledger(conn, need.ledger, now)
+    if need.members_of or need.my_members or need.fellows or need.member is not None:
         values["members"] = await _members(conn, need, me, channels)
     if need.groups:
         values["groups"] = await _groups(conn, channels)
@@ -328,6 +339,8 @@ async def _members(
     units = set(need.members_of)
     if need.my_members:
         units |= {role.unit for role in me.roles if role.role == "head"}
+    if need.fellows:
+        units |= {role.unit for role in me.roles}
     if need.member is not None:
         units |= {unit for unit in [await people.unit_of_member(conn, need.member)] if unit is not None}
     rows = [row for unit in sorted(units) for row in await people.all_members(conn, unit)]

@@ -17,6 +17,7 @@ from bot.core.effects import (
     Broadcast,
     Burn,
     Change,
+    ChangeActivity,
     Come,
     Consent,
     Dismiss,
@@ -27,8 +28,11 @@ from bot.core.effects import (
     FollowLink,
     Heard,
     Join,
+    JoinActivity,
+    KeepActivity,
     KeepPhoto,
     Lane,
+    LockHouseholds,
     MakeInvite,
     MakePairing,
     Note,
@@ -52,6 +56,7 @@ from bot.core.invite import LIFE_MS, PAIRING_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
 from bot.core.split import split
 from storage import (
+    activities,
     broadcasts,
     campaigns,
     counters,
@@ -87,7 +92,8 @@ class Spoken:
 class Done:
     """One event's effects, its Says rendered in order; the `code` it files under, `captions` of photos.
 
-    `invite` is the code of the invite that it makes; `told` what each broadcast says, by key and village.
+    `invite` is the code of the invite that it makes; `told` what each broadcast says, by key and village;
+    `activity` the number of the one that it records.
     """
 
     incoming: Incoming
@@ -98,6 +104,7 @@ class Done:
     code: str | None = None
     invite: str | None = None
     told: Mapping[str, Mapping[str, Message]] = field(default_factory=dict)
+    activity: int | None = None
 
 
 @dataclass(slots=True)
@@ -122,6 +129,11 @@ async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -
     year = when.local(now).year % 100
     numbers = await counters.draw(conn, f"report/{year:02d}", count)
     return [f"{prefix}-{year:02d}-{number:05d}" for number in numbers]
+
+
+async def draw_numbers(conn: AsyncConnection, count: int) -> list[int]:
+    """Numbers for activities that are recorded in this transaction."""
+    return list(await counters.draw(conn, "activity", count)) if count else []
 
 
 def draw_invite() -> str:
@@ -312,8 +324,17 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case SetPlace(campaign, unit, place):
             await campaigns.set_place(conn, campaign, unit, place)
         case Participate(campaign, unit, action, values):
-            told = {"at": batch.now, "person": one.person or None, "action": action}
-            await campaigns.tell(conn, campaign, unit, values, told)
+            await campaigns.tell(conn, campaign, unit, values, _told(one, action, batch.now))
+        case KeepActivity(values):
+            kept = {**values, "id": one.activity, "at": batch.now}
+            await activities.add(conn, kept, _told(one, "tell", batch.now))
+        case ChangeActivity(activity, version, action, values, note):
+            line = _told(one, action, batch.now) | {"note": note}
+            await activities.change(conn, activity, version, values, line)
+        case JoinActivity(activity, unit):
+            await activities.join(conn, activity, unit, _told(one, "join", batch.now))
+        case LockHouseholds(year, totals):
+            await activities.lock(conn, year, totals, one.person or None, batch.now)
         case Come(campaign, village, coming):
             await campaigns.answer(conn, campaign, one.person, village, coming=coming)
         case Remind(of_village):
@@ -325,6 +346,11 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case Unhold(to):
             later = batch.now + PHOTOS_WAIT_MS
             await outbox.unhold(conn, to.channel, to.chat, later)
+
+
+def _told(one: Done, action: str, now: int) -> dict[str, Any]:
+    """Whose doing it was, for a line of history."""
+    return {"at": now, "person": one.person or None, "action": action}
 
 
 def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:

@@ -8,8 +8,12 @@ from storage.tables import (
     OutboxState,
     PhotoState,
     accounts,
+    activities,
+    activity_history,
+    answers,
     followers,
     history,
+    households,
     inbox,
     invites,
     links,
@@ -17,6 +21,7 @@ from storage.tables import (
     offers,
     outbox,
     pairings,
+    participation_history,
     people,
     photos,
     reports,
@@ -44,7 +49,8 @@ async def erase(conn: AsyncConnection, person: str, upto: int) -> None:
         if chat is not None:
             await _talk(conn, channel, chat, upto)
     await _reports(conn, person)
-    for table in (followers, pairings, members, accounts):
+    await _activities(conn, person)
+    for table in (answers, followers, pairings, members, accounts):
         await conn.execute(sa.delete(table).where(table.c.person == person))
     await conn.execute(sa.update(invites).where(invites.c.used_by == person).values(used_by=None))
     await conn.execute(sa.delete(people).where(people.c.id == person))
@@ -59,11 +65,23 @@ async def _reports(conn: AsyncConnection, person: str) -> None:
     await conn.execute(sa.update(rooms).where(rooms.c.bound_by == person).values(bound_by=""))
 
 
+async def _activities(conn: AsyncConnection, person: str) -> None:
+    """A unit's work stays the unit's, without whoever told it."""
+    theirs = {"told_by": None, "told_name": ""}
+    await conn.execute(sa.update(activities).where(activities.c.told_by == person).values(**theirs))
+    checked = {"checked_by": None, "checked_name": ""}
+    await conn.execute(sa.update(activities).where(activities.c.checked_by == person).values(**checked))
+    for table in (activity_history, participation_history, households):
+        await conn.execute(sa.update(table).where(table.c.person == person).values(person=None))
+
+
 async def _unsent(conn: AsyncConnection, channel: str, account: str) -> None:
-    """Files of a draft are to go from the store, too; those of reports forget who sent them."""
+    """Files of a draft are to go from the store, too; those of reports and deeds forget who sent them."""
     own = sa.and_(photos.c.channel == channel, photos.c.account == account)
     erased = {"state": PhotoState.ERASED, "chat": "", "account": ""}
-    await conn.execute(sa.update(photos).where(own, photos.c.report.is_(None)).values(**erased))
+    evidence = photos.c.purpose.in_(sa.select(activities.c.evidence))
+    loose = sa.and_(own, photos.c.report.is_(None), ~evidence)
+    await conn.execute(sa.update(photos).where(loose).values(**erased))
     await conn.execute(sa.update(photos).where(own).values(chat="", account=""))
     await conn.execute(sa.delete(links).where(links.c.channel == channel, links.c.account == account))
 

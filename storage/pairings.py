@@ -4,7 +4,27 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage.database import Conflict
-from storage.tables import accounts, followers, history, members, pairings, people, reports
+from storage.tables import (
+    accounts,
+    activities,
+    activity_history,
+    answers,
+    followers,
+    history,
+    households,
+    members,
+    pairings,
+    participation_history,
+    people,
+    reports,
+)
+
+# Whose doing something was: it becomes the other one's.
+THEIRS = (
+    *(reports.c.person, reports.c.taken_by, followers.c.person, history.c.person, members.c.person),
+    *(accounts.c.person, answers.c.person, participation_history.c.person, activities.c.told_by),
+    *(activities.c.checked_by, activity_history.c.person, households.c.person),
+)
 
 
 async def make(conn: AsyncConnection, digest: str, person: str, ends_at: int) -> None:
@@ -28,9 +48,9 @@ async def pair(conn: AsyncConnection, digest: str, person: str) -> None:
         raise Conflict("pairing")
     into = found[0]
     await _follow_once(conn, person, into)
-    for table in (reports, followers, history, members, accounts):
-        await conn.execute(sa.update(table).where(table.c.person == person).values(person=into))
-    await conn.execute(sa.update(reports).where(reports.c.taken_by == person).values(taken_by=into))
+    await _answer_once(conn, person, into)
+    for column in THEIRS:
+        await conn.execute(sa.update(column.table).where(column == person).values({column.name: into}))
     await conn.execute(sa.update(people).where(people.c.id == into).values(paired=True))
     await conn.execute(sa.delete(pairings).where(pairings.c.person == person))
     await conn.execute(sa.delete(people).where(people.c.id == person))
@@ -43,6 +63,12 @@ async def _follow_once(conn: AsyncConnection, person: str, into: str) -> None:
     twice = sa.or_(followers.c.report.in_(theirs), followers.c.report.in_(own))
     await conn.execute(sa.delete(followers).where(followers.c.person == person, twice))
     await conn.execute(sa.delete(followers).where(followers.c.person == into, followers.c.report.in_(own)))
+
+
+async def _answer_once(conn: AsyncConnection, person: str, into: str) -> None:
+    """Of two answers to one clean-up, that of whoever drew the code stays."""
+    theirs = sa.select(answers.c.campaign).where(answers.c.person == into)
+    await conn.execute(sa.delete(answers).where(answers.c.person == person, answers.c.campaign.in_(theirs)))
 
 
 async def write_to(conn: AsyncConnection, person: str, channel: str, chat: str) -> None:

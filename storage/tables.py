@@ -559,6 +559,62 @@ sa.Index(
     postgresql_where=broadcasts.c.state == 0,
 )
 
+activities = sa.Table(
+    "activities",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False, comment="the number that people say"),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("unit", Text, nullable=False),
+    sa.Column("year", sa.Integer, nullable=False, comment="the reporting year"),
+    sa.Column("number", sa.Double),
+    sa.Column("of", sa.Double, comment="of so many in all"),
+    sa.Column("measure", Text, nullable=False, server_default=""),
+    sa.Column("name", Text, nullable=False, server_default=""),
+    sa.Column("words", Text, nullable=False, server_default="", comment="what was said besides"),
+    sa.Column("state", Text, nullable=False, comment="told, confirmed, doubted, struck"),
+    sa.Column("told_by", Text, sa.ForeignKey("people.id"), comment="none once they are erased"),
+    sa.Column("told_name", Text, nullable=False, server_default=""),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("checked_by", Text, sa.ForeignKey("people.id"), comment="who confirmed or doubted it"),
+    sa.Column("checked_name", Text, nullable=False, server_default=""),
+    sa.Column("evidence", Text, nullable=False, unique=True, comment="the purpose of its photos"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+)
+sa.Index("ix_activities_unit", activities.c.unit, activities.c.year)
+
+activity_partners = sa.Table(
+    "activity_partners",
+    metadata,
+    sa.Column("activity", Id, sa.ForeignKey("activities.id"), primary_key=True),
+    sa.Column("unit", Text, primary_key=True),
+)
+sa.Index("ix_activity_partners_unit", activity_partners.c.unit)
+
+activity_history = sa.Table(
+    "activity_history",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("activity", Id, sa.ForeignKey("activities.id"), nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("person", Text),
+    sa.Column("action", Text, nullable=False),
+    sa.Column("told", Text, nullable=False, server_default="{}", comment="the columns as they became"),
+    sa.Column("note", Text, nullable=False, server_default="", comment="the reason"),
+)
+sa.Index("ix_activity_history", activity_history.c.activity)
+
+households = sa.Table(
+    "households",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("unit", Text, nullable=False),
+    sa.Column("year", sa.Integer, nullable=False, comment="the reporting year; its newest row counts"),
+    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("person", Text),
+)
+sa.Index("ix_households", households.c.year, households.c.unit)
+
 counters = sa.Table(
     "counters",
     metadata,

@@ -26,6 +26,9 @@ def test_an_phu() -> None:
     assert commune.desk_of(commune.categories["parking"], "thon-03") == "cong-an"
     assert commune.told_of(commune.categories["parking"], "thon-03") == ("thon-03",)
     assert commune.units["thon-03"].number == 3
+    assert commune.plan.exempt == {"school": frozenset({"5-6"})}
+    assert commune.plan.indicators["trees"].target == 10_000
+    assert {kind.id for kind in commune.plan.reported_by("cong-an", "police")} >= {"inspection", "talk"}
     assert len({category.label for category in commune.categories.values()}) == len(commune.categories)
 
 
@@ -70,6 +73,29 @@ def test_an_phu() -> None:
             "units[truong-01].polygon",
         ),
         ('name = "Thôn 4"\n', "", "units[thon-04].name"),
+        ("first = 2026", "first = 2031", "plan.first"),
+        ('year_from = "15/12"', 'year_from = "31/11"', "plan.year_from"),
+        ('year_from = "15/12"', 'year_from = "29/2"', "plan.year_from"),
+        ("launch = 2026-05-15", 'launch = "tháng 5"', "plan.launch"),
+        ('exempt.school = ["5-6"]', 'exempt.school = ["6-5"]', "plan.exempt.school"),
+        ('exempt.school = ["5-6"]', 'exempt.pagoda = ["5-6"]', "plan.exempt.pagoda"),
+        ('label = "Trồng cây"', 'label = "Tập huấn"', "activities[training].label"),
+        ('label = "Trồng cây"', 'label = "Trồng cây xanh ven đường làng"', "activities[trees].label"),
+        ('asks = "number"', 'asks = "how many"', "activities[trees].asks"),
+        ('measures = ["cây"]\n', "", "activities[trees].measures"),
+        ('by = ["police"]', 'by = ["polise"]', "activities[inspection].by"),
+        ('by = ["police"]', "by = []", "activities[inspection].by"),
+        ('id = "sorting_full"', 'id = "sorting"', "activities[sorting].id"),
+        ('kinds = ["model_point"]', 'kinds = ["model"]', "indicators[model_points].kinds"),
+        ('kinds = ["model_point"]', 'kinds = ["trees"]', "indicators[model_points].kinds"),
+        ('kinds = ["model_point"]\n', "", "indicators[model_points].kinds"),
+        ("target = 10000", "target = 0", "indicators[trees].target"),
+        ("each = 2", "each = 2\ntarget = 64", "indicators[talks].target"),
+        ('owed_by = ["village", "school"]\n', "", "indicators[talks].owed_by"),
+        ("of = 5", "of = 5\neach = 1", "indicators[cleanups].each"),
+        ('measure = "mô hình"', 'measure = "mô hình"\nplaces = ["Chợ"]', "indicators[model_points].places"),
+        ('id = "cleanup_units"', 'id = "cleanups"', "indicators[cleanups].id"),
+        ('way = "sum"', 'way = "count"', "indicators[trees].way"),
         ("number = 4\n", "number = 4\npolygon = 3\n", "TOML"),
     ],
 )

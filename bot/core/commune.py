@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, time
 
+from bot.core.plan import Plan
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -127,6 +129,7 @@ class Commune:
     lead: str = LEAD
     partners: tuple[Partner, ...] = ()
     rules: Rules = Rules()
+    plan: Plan = field(default_factory=Plan)
 
     @property
     def villages(self) -> tuple[Unit, ...]:

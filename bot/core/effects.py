@@ -39,7 +39,7 @@ class Say:
 
     A `question` replaces an unsent earlier one in its chat; `wait_ms` holds it back (the rest of an album).
     `fresh` gives the template the code that this same decision draws: of the report that it files, to which
-    the row is tied, or of the invite that it makes.
+    the row is tied, of the invite that it makes, or the number of the activity that it records.
     `key` can be promised only once, ever; `silent` makes no sound where the platform can.
     """
 
@@ -297,6 +297,40 @@ class Participate:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepActivity:
+    """Record what a unit did: its number is drawn now and never before. `values` are columns."""
+
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeActivity:
+    """Correct, confirm, doubt or strike out an activity, if it is still at that version."""
+
+    activity: int
+    version: int
+    action: str
+    values: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinActivity:
+    """One more unit worked along. Fails as a conflict when it was there already."""
+
+    activity: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class LockHouseholds:
+    """How many households units have in a reporting year, by unit."""
+
+    year: int
+    totals: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Come:
     """The sender says whether they come to a clean-up; counted for the village, shown to nobody by name."""
 
@@ -355,6 +389,10 @@ Effect = (
     | SetCampaign
     | SetPlace
     | Participate
+    | KeepActivity
+    | ChangeActivity
+    | JoinActivity
+    | LockHouseholds
     | Come
     | Remind
 )

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.core.activity import Activity
 from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
 from bot.core.events import Address
+from bot.core.ledger import Ledger
+from bot.core.plan import Plan
 from bot.core.report import Report
 
 NOTHING = Amounts()
@@ -28,7 +31,10 @@ class Needs:
     `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of ·
     `unreached`: who could not be told something, promised from the one moment (ms) to the other ·
     `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come;
-    `reminded`: what the sender hears of them; `spots`: what is open in every village.
+    `reminded`: what the sender hears of them; `spots`: what is open in every village ·
+    `activity`: one by its number, with the members of its unit; `activities`: what the sender's units, and
+    `activities_of`, did in that reporting year; `fellows`: who belongs to the sender's units; `ledger`: all
+    that counts for that plan; `households`: how many each unit has in that reporting year.
     """
 
     code: str | None = None
@@ -59,6 +65,12 @@ class Needs:
     campaigns: bool = False
     reminded: bool = False
     spots: bool = False
+    activity: int | None = None
+    activities: int | None = None
+    activities_of: frozenset[str] = frozenset()
+    fellows: bool = False
+    ledger: Plan | None = None
+    households: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +294,10 @@ class Facts:
     groups: tuple[Group, ...] = ()
     acts: bool = True
     unreached: Unreached | None = None
+    activity: Activity | None = None
+    activities: tuple[Activity, ...] = ()
+    ledger: Ledger | None = None
+    households: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def now_ms(self) -> int:

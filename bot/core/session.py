@@ -24,6 +24,7 @@ COMPLAINT_FOR_MS = 24 * 3600 * 1000
 CHOOSING_FOR_MS = 10 * 60 * 1000
 PAUSED_FOR_MS = 60 * 60 * 1000
 RESULT_FOR_MS = 6 * 60 * 60 * 1000
+TELLING_FOR_MS = 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,27 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
+class Telling:
+    """An activity being told, or put right: `id` is the inbox row that opened it, `activity` its number.
+
+    `step` is what is asked for: unit, kind, amount, photo, partner, fix, why_fix, why_strike; or told.
+    """
+
+    id: int
+    at: int
+    step: str
+    unit: str = ""
+    kind: str = ""
+    number: float | None = None
+    of: float | None = None
+    measure: str = ""
+    name: str = ""
+    words: str = ""
+    photos: int = 0
+    activity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """One chat's state.
 
@@ -108,7 +130,8 @@ class Session:
     `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
     told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
     role to invite), and when; until `paused_until` somebody of the authority answers here by hand;
-    `result_for` is the campaign and unit (a/b) whose result is being told, since `result_at`.
+    `result_for` is the campaign and unit (a/b) whose result is being told, since `result_at`; `telling` an
+    activity outside campaigns.
     """
 
     draft: Draft | None = None
@@ -126,6 +149,7 @@ class Session:
     paused_until: int = 0
     result_for: str = ""
     result_at: int = 0
+    telling: Telling | None = None
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""
@@ -151,6 +175,20 @@ class Session:
         """The campaign and the unit whose result is being told here."""
         campaign, _, unit = self.result_for.partition("/")
         return (campaign, unit) if unit and now - self.result_at <= RESULT_FOR_MS else None
+
+    def tells(self, now: int) -> Telling | None:
+        """The activity that is being told or put right here, if nothing newer is being told."""
+        telling = self.telling
+        if telling is None or now - telling.at > TELLING_FOR_MS:
+            return None
+        newer = max(self.draft.touched_at if self.draft is not None else 0, self.result_at)
+        return telling if telling.at >= newer else None
+
+    def asks_number(self, now: int) -> bool:
+        """Whether a bare number is an answer by itself, and no choice of a list."""
+        telling = self.tells(now)
+        asked = telling is not None and telling.step in ("amount", "fix", "partner")
+        return asked or self.asks_village(now)
 
     def _newest(self, account: str, steps: tuple[str, ...], since: int) -> Closing | None:
         mine = [c for c in self.closings if c.account == account and c.step in steps and c.at >= since]

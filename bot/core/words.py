@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from bot.core.activitywords import ActivityWords
 from bot.core.commune import Commune, Point
 from bot.core.maplinks import map_point, short_map_link
 from bot.core.phrases import (
@@ -88,6 +89,7 @@ class Lexicon:
         self._vague = {fold(text) for text in commune.words.get("emergency_unsure", ())}
         self._places = Places(commune)
         self.units = UnitWords(commune, lambda text: self.place(text).units)
+        self.activities = ActivityWords(commune, self.meanings, self.units)
         self._beside = {fold(word) for word in commune.words.get("beside", ())}
         self._marks = tuple(f" {fold(mark)} " for mark in commune.landmarks)
         between = "[ ._–-]{0,3}"

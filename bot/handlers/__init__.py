@@ -33,6 +33,8 @@ from bot.core.message import Button
 from bot.core.session import Session
 from bot.core.text import as_figures, clean, fold
 from bot.handlers import (
+    activity,
+    activity_check,
     adding,
     alerts,
     behalf,
@@ -52,6 +54,7 @@ from bot.handlers import (
     rooms,
     setday,
     spoken,
+    standings,
     start,
     takepart,
     urgent,
@@ -77,7 +80,7 @@ LABEL_LONGEST = 40
 def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) -> Incoming:
     """Words that repeat a choice of the last list, or its number, are that press.
 
-    A bare number is left alone while the form asks for a village: all villages are numbered there.
+    A bare number is left alone while a number is asked for: a village's (all are numbered), or how many.
     """
     if not isinstance(incoming.event, Words) or not choices:
         return incoming
@@ -89,8 +92,8 @@ def read_press(incoming: Incoming, session: Session, choices: Sequence[Button]) 
     if labelled is not None:
         return replace(incoming, event=Pressed(labelled.action))
     figures = as_figures(typed)
-    village = session.asks_village(int(incoming.at.timestamp() * 1000))
-    if village or not figures.isdecimal() or len(figures) > 2 or not 1 <= int(figures) <= len(choices):
+    asked = session.asks_number(int(incoming.at.timestamp() * 1000))
+    if asked or not figures.isdecimal() or len(figures) > 2 or not 1 <= int(figures) <= len(choices):
         return incoming
     chosen = choices[int(figures) - 1]
     return incoming if chosen.final else replace(incoming, event=Pressed(chosen.action))
@@ -104,7 +107,7 @@ def _labelled(typed: str, choices: Sequence[Button]) -> Button | None:
 def decide(incoming: Incoming, session: Session, facts: Facts, world: World) -> Decision:
     """What happens now: the chat's new state and what is to be done. Pure, total: always a decision."""
     talk = Talk(incoming, session, facts, world)
-    decision = byhand.held_back(talk, _decided(talk))
+    decision = byhand.held_back(talk, activity.let_be(talk, _decided(talk)))
     return quiet.hushed(talk, start.introduced(talk, decision) if facts.introduce else decision)
 
 
@@ -180,6 +183,12 @@ def _pressed(talk: Talk, action: str) -> Decision:
         return talk.stay()
     if verb in remind.VERBS:
         return remind.press(talk, verb, rest)
+    if verb in activity.VERBS:
+        return activity.press(talk, verb, rest)
+    if verb in activity_check.VERBS:
+        return activity_check.press(talk, verb, rest)
+    if verb in standings.VERBS:
+        return standings.press(talk, verb, rest)
     if verb == "calm":
         return urgent.calm(talk, report.begin_with)
     if verb == "alarm":
@@ -233,6 +242,10 @@ def _place_sent(talk: Talk, lat: float, lon: float) -> Decision:
 
 def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
     found = talk.facts.report
+    if not talk.here.group and activity.comes_first(talk):
+        told = activity.photo(talk, photo)
+        if told is not None:
+            return told
     after = duty.photo_for(talk, photo)
     if after is not None:
         return after
@@ -241,6 +254,9 @@ def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
     of_result = takepart.photo(talk, photo)
     if of_result is not None:
         return of_result
+    of_activity = activity.photo(talk, photo)
+    if of_activity is not None:
+        return of_activity
     if urgent.awaits(talk) is not None and found is not None:
         return adding.add_photo(talk, found, photo)
     if found is not None:
@@ -275,6 +291,8 @@ def _photo_ready(talk: Talk, ready: PhotoReady) -> Decision:
     photo, found = talk.facts.photo, talk.facts.report
     if photo is not None and photo.purpose.startswith(takepart.RESULT):
         return takepart.photo_ready(talk, ready)
+    if photo is not None and activity.is_evidence(photo.purpose):
+        return activity.photo_ready(talk, ready)
     if voice.fetched(talk, ready):
         return voice.ready(talk, ready)
     if photo is None or found is None:

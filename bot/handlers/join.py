@@ -6,7 +6,7 @@ from bot.core.events import Address, Moved
 from bot.core.facts import Refusal
 from bot.core.session import WRONG_CODES_AN_HOUR
 from bot.core.text import clean, clip
-from bot.handlers import hearing, pairing
+from bot.handlers import activity_words, hearing, pairing
 from bot.handlers.alerts import alert, alert_data, play, show_photos
 from bot.handlers.talk import Decision, Talk, unit_words
 
@@ -26,7 +26,9 @@ def code_given(talk: Talk) -> Decision:
         return talk.go(talk.answer("join/bad_code"), wrong_codes=(*recent, talk.now))
     name = clip(clean(talk.incoming.name).strip(), NAME_MAX) or talk.commune.unit(invite.unit).name
     joined = Join(invite.hash, invite.unit, invite.role, name)
-    welcome = talk.answer("join/welcome", unit=unit_words(talk.commune, invite.unit), role=invite.role)
+    tells = bool(activity_words.kinds_of(talk, invite.unit))
+    words = unit_words(talk.commune, invite.unit)
+    welcome = talk.answer("join/welcome", unit=words, role=invite.role, tells=tells)
     return talk.go(
         joined, Reach(True), welcome, *catch_up(talk, talk.here, invite.unit, invite.role), wrong_codes=()
     )

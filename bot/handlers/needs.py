@@ -30,7 +30,7 @@ from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.unitwords import MEMBERS
-from bot.handlers import hand_on, members, remind, rooms, setday, takepart
+from bot.handlers import activity_needs, hand_on, members, remind, rooms, setday, takepart
 from bot.handlers.setday import DAY
 from bot.handlers.takepart import MEETING
 from bot.handlers.talk import World
@@ -42,14 +42,21 @@ ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_o
 def needs(incoming: Incoming, session: Session, world: World) -> Needs:
     match incoming.event:
         case Pressed(action):
+            verb, _, rest = action.partition(":")
+            if verb in activity_needs.VERBS:
+                return activity_needs.of_press(verb, rest, incoming, world)
             return _of_press(action, session, world)
         case Words(text):
-            return _of_words(incoming, text, session, world)
+            need = _of_words(incoming, text, session, world)
+            return activity_needs.of_words(need, incoming, text, session, world)
         case PhotoSent(caption=caption):
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             own = not incoming.address.group
             told = Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
-            return replace(told, campaign=_told_of(incoming, session))
+            told = replace(told, campaign=_told_of(incoming, session))
+            telling = session.tells(int(incoming.at.timestamp() * 1000))
+            tells = own and activity_needs.tells(telling, caption, world)
+            return activity_needs.of_telling(told, incoming, world) if tells else told
         case VoiceSent(caption=caption):
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             return Needs(code=code, answered=incoming.replied, desk_of_report=True)

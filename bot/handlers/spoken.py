@@ -7,6 +7,8 @@ from bot.core.report import REOPEN_MS, Report
 from bot.core.session import COMPLAINT_FOR_MS
 from bot.core.text import fold, phone_in, without_phones
 from bot.handlers import (
+    activity,
+    activity_check,
     adding,
     asides,
     behalf,
@@ -21,6 +23,7 @@ from bot.handlers import (
     rooms,
     setday,
     shift,
+    standings,
     start,
     takepart,
     urgent,
@@ -39,8 +42,18 @@ def words(talk: Talk, text: str) -> Decision:
         return urgent.more(talk, told, text)
     if danger == "sure" and not talk.facts.me.roles and not _names_a_matter(talk, text):
         return urgent.alarm(talk, text)
-    decision = _duty_words(talk, text) or _group_or_private(talk, text)
+    decision = _of_activities(talk, text) or _duty_words(talk, text) or _group_or_private(talk, text)
     return decision if danger is None else urgent.maybe(talk, text, decision)
+
+
+def _of_activities(talk: Talk, text: str) -> Decision | None:
+    """What members say of what their unit did; in private, and never instead of what a report still owes."""
+    if talk.here.group or not talk.facts.me.roles:
+        return None
+    asked = talk.world.lexicon.activities.asked(text)
+    if asked is not None and not (asked.verb == "one" and asked.rest):
+        return activity_check.asked(talk, asked)
+    return activity_check.said(talk, text) or standings.said(talk, text) or activity.said(talk, text)
 
 
 def _names_a_matter(talk: Talk, text: str) -> bool:

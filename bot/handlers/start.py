@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.core.effects import Reach
 from bot.core.events import Unsupported
-from bot.handlers import members
+from bot.handlers import activity_words, members
 from bot.handlers.talk import Decision, Talk
 
 
@@ -22,6 +22,7 @@ def help_(talk: Talk) -> Decision:
     open_ = talk.session.draft is not None
     phones = dict(talk.commune.phones)
     roles = {"member": member, "manager": manager, "office": members.is_office(talk)}
+    roles |= {"tells": bool(activity_words.units_of(talk))}
     told = talk.answer("resident/help", **roles, phones=phones, open=open_)
     return talk.stay(told)
 
