@@ -180,7 +180,7 @@ async def _one_look(db: Database, now: int) -> float:
     async with db.read() as conn:
         await outbox.next_due(conn, "telegram", now)
         await broadcasts.stale(conn, now)
-        await broadcasts.is_going(conn)
+        await broadcasts.is_going(conn, now)
     return (time.perf_counter() - began) * 1000
 
 

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import announcements
 from storage.database import Conflict
 from storage.tables import accounts, followers, history, members, pairings, people, reports
 
@@ -31,7 +32,11 @@ async def pair(conn: AsyncConnection, digest: str, person: str) -> None:
     for table in (reports, followers, history, members, accounts):
         await conn.execute(sa.update(table).where(table.c.person == person).values(person=into))
     await conn.execute(sa.update(reports).where(reports.c.taken_by == person).values(taken_by=into))
-    await conn.execute(sa.update(people).where(people.c.id == into).values(paired=True))
+    await announcements.pair(conn, person, into)
+    # Who said stop on one platform said it.
+    stopped = sa.select(people.c.stopped_at).where(people.c.id == person).scalar_subquery()
+    known = sa.func.coalesce(people.c.stopped_at, stopped)
+    await conn.execute(sa.update(people).where(people.c.id == into).values(paired=True, stopped_at=known))
     await conn.execute(sa.delete(pairings).where(pairings.c.person == person))
     await conn.execute(sa.delete(people).where(people.c.id == person))
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
 from bot.core.events import Address
+from bot.core.notice import NoticeNeed, Notices
 from bot.core.report import Report
 
 NOTHING = Amounts()
@@ -28,7 +29,8 @@ class Needs:
     `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of ·
     `unreached`: who could not be told something, promised from the one moment (ms) to the other ·
     `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come;
-    `reminded`: what the sender hears of them; `spots`: what is open in every village.
+    `reminded`: what the sender hears of them; `spots`: what is open in every village ·
+    `notice`: of the office's notices.
     """
 
     code: str | None = None
@@ -59,6 +61,7 @@ class Needs:
     campaigns: bool = False
     reminded: bool = False
     spots: bool = False
+    notice: NoticeNeed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,7 @@ class Facts:
     groups: tuple[Group, ...] = ()
     acts: bool = True
     unreached: Unreached | None = None
+    notices: Notices | None = None
 
     @property
     def now_ms(self) -> int:
