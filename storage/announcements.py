@@ -47,9 +47,9 @@ async def move(
 
 async def started(conn: AsyncConnection, key: str) -> Row | None:
     """The broadcast of a notice."""
-    columns = (broadcasts.c.id, broadcasts.c.state, broadcasts.c.starts_at)
+    columns: list[sa.ColumnElement[Any]] = [broadcasts.c.id, broadcasts.c.state, broadcasts.c.starts_at]
     query = sa.select(*columns).where(broadcasts.c.key == key)
-    return next(iter((await conn.execute(query)).all()), None)
+    return (await conn.execute(query)).first()
 
 
 async def flying(conn: AsyncConnection, broadcast: int, now: int) -> int:
