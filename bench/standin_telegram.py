@@ -190,7 +190,7 @@ class Platform:
         return self._sent(arguments, {"caption": caption, kind: sound})
 
     def edit_text(self, arguments: Json) -> bytes:
-        """https://core.telegram.org/bots/api#editmessagetext: of a message that was sent, to something else."""
+        """https://core.telegram.org/bots/api#editmessagetext: of a sent message, to something else."""
         text, number = str(arguments.get("text") or ""), int(arguments.get("message_id") or 0)
         if not text.strip():
             return _no(400, "Bad Request: message text is empty")
