@@ -22,6 +22,7 @@ from bot.broadcasting import Broadcasting
 from bot.channels.base import Abilities
 from bot.clock import SystemClock
 from storage import broadcasts, migrate, outbox
+from storage.audiences import REMINDED
 from storage.broadcasts import Ledger, Text
 from storage.database import Database
 from storage.tables import OutboxState
@@ -94,10 +95,13 @@ def follow(path: Path, count: int) -> None:
         )
 
 
-async def make(db: Database) -> None:
+async def make(db: Database, audience: str = REMINDED) -> None:
     now = SystemClock().ms()
     texts = {village: Text(WORDS.format(village) * 5, BUTTONS) for village in ("", *VILLAGES)}
-    await db.write(lambda c: broadcasts.make(c, KEY, "resident/reminder", texts, now, now + seed.DAY_MS))
+    until = now + seed.DAY_MS
+    await db.write(
+        lambda c: broadcasts.make(c, KEY, "resident/reminder", texts, now, until, audience=audience)
+    )
 
 
 @asynccontextmanager
@@ -180,7 +184,7 @@ async def _one_look(db: Database, now: int) -> float:
     async with db.read() as conn:
         await outbox.next_due(conn, "telegram", now)
         await broadcasts.stale(conn, now)
-        await broadcasts.is_going(conn)
+        await broadcasts.is_going(conn, now)
     return (time.perf_counter() - began) * 1000
 
 
@@ -332,7 +336,7 @@ class Verdict:
     resumed: list[float]
 
 
-async def killed(folder: Path, *, people: int, kills: int, seed: int) -> Verdict:
+async def killed(folder: Path, *, people: int, kills: int, seed: int, audience: str = REMINDED) -> Verdict:
     """One broadcast, killed with -9 so often while it is promised and sent; then the books are checked."""
     rng = random.Random(seed)
     heard = Heard()
@@ -350,7 +354,7 @@ async def killed(folder: Path, *, people: int, kills: int, seed: int) -> Verdict
         async with opened(bot.database.parent) as db:
             await migrate.upgrade(db)
             follow(bot.database, people)
-            await make(db)
+            await make(db, audience)
         resumed = [await _live_and_die(bot, heard, rng, number) for number in range(kills)]
         await bot.start()
         await until_sent(bot.database, people / (OVERALL * times) * 2 + PATIENCE_S)

@@ -140,6 +140,7 @@ class Platform:
         self.updates: deque[Json] = deque()
         self.next_update = 100_000_001
         self.next_message = 0
+        self.edited: dict[int, str] = {}
         self.offsets: list[int] = []
         self.files: dict[str, tuple[str, bytes, int]] = {}
         self.webhook: Json = {"url": "", "has_custom_certificate": False, "pending_update_count": 0}
@@ -154,6 +155,7 @@ class Platform:
             "sendvoice": lambda arguments: self.send_sound("voice", arguments),
             "sendaudio": lambda arguments: self.send_sound("audio", arguments),
             "answercallbackquery": lambda _: _ok(True),
+            "editmessagetext": self.edit_text,
             "editmessagereplymarkup": lambda _: _ok(True),
             "getfile": self.get_file,
             "setwebhook": self.set_webhook,
@@ -186,6 +188,19 @@ class Platform:
             return _no(400, "Bad Request: message caption is too long")
         sound = {"file_id": "sent", "file_unique_id": "sent", "duration": 1, "file_size": 1}
         return self._sent(arguments, {"caption": caption, kind: sound})
+
+    def edit_text(self, arguments: Json) -> bytes:
+        """https://core.telegram.org/bots/api#editmessagetext: of a sent message, to something else."""
+        text, number = str(arguments.get("text") or ""), int(arguments.get("message_id") or 0)
+        if not text.strip():
+            return _no(400, "Bad Request: message text is empty")
+        if not 0 < number <= self.next_message:
+            return _no(400, "Bad Request: message to edit not found")
+        reads = json.dumps([text, arguments.get("reply_markup")], sort_keys=True)
+        if self.edited.get(number) == reads:
+            return _no(400, "Bad Request: message is not modified")
+        self.edited[number] = reads
+        return _ok({"message_id": number, "chat": {"id": arguments.get("chat_id")}, "text": text})
 
     def _sent(self, arguments: Json, content: Json) -> bytes:
         chat = arguments.get("chat_id")
@@ -253,7 +268,7 @@ class Platform:
         """While a flood lasts every call of the bot is refused: https://core.telegram.org/bots/faq"""
         if now < self.flood_until:
             self.counts["early"] += 1
-        elif method in SENDS:
+        elif method in SENDS or method == "editmessagetext":
             missing = self.rates.wait(chat, now)
             if missing:
                 self.flood_until = now + ceil(missing)

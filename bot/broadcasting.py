@@ -63,7 +63,7 @@ class Broadcasting:
         if taken:
             return taken
         async with self._db.read() as conn:
-            if not await broadcasts.is_going(conn):
+            if not await broadcasts.is_going(conn, self._clock.ms()):
                 return 0
         promised = await self._db.write(self._promise)
         self._told()
@@ -88,7 +88,7 @@ class Broadcasting:
         going = await broadcasts.going(conn, now)
         if going is None:
             return 0
-        heard, cursor = await broadcasts.listeners(conn, going.cursor, CHUNK, self._abilities)
+        heard, cursor = await broadcasts.listeners(conn, going.cursor, CHUNK, self._abilities, going.audience)
         told = [one for one in heard if one.village in going.texts or "" in going.texts]
         patterns: dict[tuple[str, str], list[dict[str, Any]]] = {}
         rows: list[dict[str, Any]] = []

@@ -28,6 +28,7 @@ from bot.core.effects import (
     MakePairing,
     Say,
     ShowPhotos,
+    StopBroadcast,
 )
 from bot.core.events import Incoming
 from bot.core.message import Button, Message
@@ -47,6 +48,8 @@ BATCH = 64
 TRIES = 3
 CONFLICTS = 8
 IDLE_LOOK_S = 5.0
+# What more than delivery has to act upon.
+BUSY = (KeepPhoto, FollowLink, Broadcast, StopBroadcast)
 # What rings within a few milliseconds shares one transaction.
 GATHER_S = 0.004
 # A full disk or a database that is away is not the event's fault: it waits, and is not counted against it.
@@ -232,7 +235,7 @@ class Conversation:
             decision = decide(incoming, chat.session, known, self._world)
             decided.append((chat, incoming, known.me.person, decision))
         await self._write(conn, decided, int(now.timestamp() * 1000))
-        return any(isinstance(e, KeepPhoto | FollowLink | Broadcast) for *_, d in decided for e in d.effects)
+        return any(isinstance(effect, BUSY) for *_, decision in decided for effect in decision.effects)
 
     async def _write(
         self, conn: AsyncConnection, decided: Sequence[tuple[_Chat, Incoming, str, Decision]], now: int

@@ -12,6 +12,7 @@ import structlog
 
 from bot.channels.base import (
     Channel,
+    Edits,
     Failed,
     Flood,
     Outcome,
@@ -355,6 +356,8 @@ class Delivery:
         way = self._state.ways.pop(row.id, Way.FREE)
         if way == Way.CLOSED:
             return Refused("window")
+        if row.edits is not None:
+            return await self._change(row, Message(row.text, buttons, name=row.message))
         message = Message(
             row.text,
             buttons,
@@ -371,6 +374,15 @@ class Delivery:
         except OSError as error:
             return Failed(type(error).__name__, delivered_maybe=False)
         return await self._channel.send(Address(row.channel, row.chat, row.grouped), message, photo, row.id)
+
+    async def _change(self, row: Row, message: Message) -> Outcome:
+        """What was sent before reads like this now; what never arrived cannot be changed."""
+        async with self._db.read() as conn:
+            sent = await outbox.find(conn, row.edits)
+        channel = self._channel
+        if sent is None or sent.platform_id is None or not isinstance(channel, Edits):
+            return Refused("rejected", "nothing to change")
+        return await channel.edit(Address(row.channel, row.chat, row.grouped), sent.platform_id, message)
 
     async def _settle_one(self, row: Row, outcome: Outcome) -> None:
         state = self._state
@@ -418,7 +430,7 @@ class Delivery:
 
     async def _tell_refusal(self, row: Row, why: str) -> None:
         log.warning("refused", action="refused", channel=row.channel, row=row.id, why=why)
-        if row.lane in ONCE and why not in ("blocked", "gone"):
+        if (row.lane in ONCE or row.edits is not None) and why not in ("blocked", "gone"):
             # It is counted in its broadcast: nobody does anything else about it, and there may be thousands.
             return
         address = Address(row.channel, row.chat, row.grouped)

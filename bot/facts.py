@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cleanups, deeds
+from bot import cleanups, deeds, notices
 from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
@@ -208,6 +208,8 @@ async def _one(
         values["reminded"] = await campaigns.reminded(conn, me.person)
     if need.spots:
         values["spots"] = await _as_reports(conn, await reports.open_in_villages(conn, SPOTS_READ))
+    if need.notice is not None and notices.may_know(me, incoming, office):
+        values["notices"] = await notices.found(conn, need.notice, office, channels, now)
     if need.my_desks:
         values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:

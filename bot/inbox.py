@@ -18,6 +18,7 @@ from bot.core.events import (
     LinkReady,
     MorningDue,
     Moved,
+    NoticeDue,
     Overlooked,
     PhotoReady,
     ReportDue,
@@ -40,6 +41,7 @@ _OWN = {
     "flood": FloodOver,
     "cutoff": CutOff,
     "campaign": CampaignDue,
+    "notice": NoticeDue,
 }
 # Of a payload that cannot be read, the beginning is enough to see what it was.
 KEPT_BYTES = 64 * 1024
@@ -55,6 +57,7 @@ OwnEvent = (
     | FloodOver
     | CutOff
     | CampaignDue
+    | NoticeDue
 )
 
 

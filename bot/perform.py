@@ -8,10 +8,12 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import notices
 from bot.channels.base import Abilities
 from bot.core import when
 from bot.core.effects import (
     VOICE,
+    Announce,
     AttachPhotos,
     Bind,
     Broadcast,
@@ -43,9 +45,12 @@ from bot.core.effects import (
     Remind,
     Say,
     SetCampaign,
+    SetNotice,
     SetPlace,
     Shift,
     ShowPhotos,
+    Stop,
+    StopBroadcast,
     Unbind,
     Unheard,
     Unhold,
@@ -57,6 +62,7 @@ from bot.core.message import Button, Message
 from bot.core.split import split
 from storage import (
     activities,
+    announcements,
     broadcasts,
     campaigns,
     counters,
@@ -156,7 +162,7 @@ async def write(
         for effect in one.effects:
             if isinstance(effect, Say):
                 # In the order decided: an alert is promised before the photos that follow it.
-                _speak(one, next(spoken), batch)
+                await _say(conn, one, next(spoken), batch)
             elif not isinstance(effect, FileReport):
                 await _perform(conn, one, effect, batch)
     if batch.new_photos:
@@ -308,9 +314,22 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await people.reach(conn, here.channel, here.chat, reachable)
         case Unsubscribe():
             await broadcasts.unsubscribe(conn, here.channel, here.chat)
-        case Broadcast(key, message, _, until):
+        case Stop():
+            await broadcasts.refuse_all(conn, one.person, batch.now)
+            await broadcasts.unsubscribe(conn, here.channel, here.chat)
+        case Broadcast(key, message, _, until, audience, starts):
             texts = {village: _text(told) for village, told in one.told[key].items()}
-            await broadcasts.make(conn, key, message, texts, batch.now, until)
+            await broadcasts.make(
+                conn, key, message, texts, batch.now, until, audience=audience, starts=starts
+            )
+        case StopBroadcast(key):
+            found = await broadcasts.find(conn, key)
+            if found is not None:
+                await broadcasts.stop(conn, found)
+        case Announce():
+            await announcements.add(conn, _notice_row(one, effect, batch.now))
+        case SetNotice(notice, before, after, values):
+            await announcements.move(conn, notice, before, after, values)
         case Heard(ids):
             await reports.heard(conn, ids, batch.now)
         case Unheard(report):
@@ -351,6 +370,19 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
 def _told(one: Done, action: str, now: int) -> dict[str, Any]:
     """Whose doing it was, for a line of history."""
     return {"at": now, "person": one.person or None, "action": action}
+
+
+def _notice_row(one: Done, asked: Announce, now: int) -> dict[str, Any]:
+    return {
+        "id": one.incoming.id,
+        "text": asked.text,
+        "audience": asked.audience,
+        "state": "waiting",
+        "made_at": now,
+        "author": one.person,
+        "author_name": asked.name,
+        "author_ear": notices.ear_json(one.incoming.address),
+    }
 
 
 def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
@@ -416,6 +448,18 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
                 "due_at": batch.now + show.wait_ms,
             }
         )
+
+
+async def _say(conn: AsyncConnection, one: Done, spoken: Spoken, batch: _Batch) -> None:
+    if spoken.say.edits is None:
+        _speak(one, spoken, batch)
+        return
+    if not batch.abilities.get(spoken.say.to.channel, USUAL).edits:
+        return
+    row = await outbox.to_edit(conn, spoken.say.edits)
+    if row is not None:
+        told = outbox_row(spoken.say.to, spoken.say.message, spoken.message, batch.now)
+        batch.promises.append(told | {"lane": int(spoken.say.lane), "edits": row})
 
 
 def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:

@@ -8,12 +8,21 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cleanups
+from bot import cleanups, notices
 from bot.clock import Clock
 from bot.core import when
 from bot.core.campaign import of_years
 from bot.core.commune import LEAD, Commune
-from bot.core.events import Address, CampaignDue, DraftDue, FloodOver, MorningDue, Overlooked, ReportDue
+from bot.core.events import (
+    Address,
+    CampaignDue,
+    DraftDue,
+    FloodOver,
+    MorningDue,
+    NoticeDue,
+    Overlooked,
+    ReportDue,
+)
 from bot.inbox import own_arrival
 from storage import campaigns, inbox, outbox, people, reports, sessions
 from storage.database import Database
@@ -89,6 +98,7 @@ class Reminders:
             self._mornings,
             self._floods,
             self._campaigns,
+            self._notices,
         )
         return sum([await look(conn, now) for look in looks])
 
@@ -132,6 +142,16 @@ class Reminders:
         arrivals = [
             own_arrival(address, "", CampaignDue(campaign, version), f"clean/{campaign}/{version}", now)
             for campaign, version in await campaigns.due(conn, now, AT_ONCE)
+        ]
+        return await inbox.store(conn, arrivals) if arrivals else 0
+
+    async def _notices(self, conn: AsyncConnection, now: int) -> int:
+        """Notices that are on their way and have got further since the last look, or are through."""
+        address = Address("internal", "notices")
+        arrivals = [
+            own_arrival(address, "", NoticeDue(one.id, one.done), f"{one.key}/{one.done}/{one.finished}", now)
+            for one in await notices.running(conn, now)
+            if one.done or one.finished
         ]
         return await inbox.store(conn, arrivals) if arrivals else 0
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage.audiences import AS_MEMBERS, REMINDED, meant
 from storage.database import insert
 from storage.outbox import DUE, SENDING
 from storage.tables import BroadcastState, OutboxState, accounts, broadcasts, outbox, people
@@ -34,6 +35,7 @@ class Going:
     message: str
     texts: Mapping[str, Text]
     cursor: str
+    audience: str = REMINDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Somebody who follows the reminders of `village` (empty: of any), and the chat they wrote in last."""
+    """Somebody who is meant, the village they follow (empty: any, or none), the chat they wrote in last."""
 
     person: str
     village: str
@@ -77,11 +79,20 @@ class Ledger:
 
 
 async def make(
-    conn: AsyncConnection, key: str, message: str, texts: Mapping[str, Text], now: int, until: int
+    conn: AsyncConnection,
+    key: str,
+    message: str,
+    texts: Mapping[str, Text],
+    now: int,
+    until: int,
+    *,
+    audience: str = REMINDED,
+    starts: int | None = None,
 ) -> None:
-    """A broadcast, once for each key, ever."""
+    """A broadcast, once for each key, ever; nothing of it is promised before `starts`."""
     told = json.dumps({village: asdict(text) for village, text in texts.items()}, ensure_ascii=False)
     row = {"key": key, "message": message, "texts": told, "made_at": now, "until": until}
+    row |= {"audience": audience, "starts_at": starts}
     await conn.execute(insert(conn, broadcasts).on_conflict_do_nothing(index_elements=["key"]), row)
 
 
@@ -97,27 +108,27 @@ async def find(conn: AsyncConnection, key: str) -> int | None:
 _GOING = broadcasts.c.state == sa.literal_column(str(BroadcastState.GOING))
 
 
-async def is_going(conn: AsyncConnection) -> bool:
-    return (await conn.execute(sa.select(broadcasts.c.id).where(_GOING).limit(1))).first() is not None
+def _begun(now: int) -> sa.ColumnElement[bool]:
+    return sa.func.coalesce(broadcasts.c.starts_at, 0) <= now
+
+
+async def is_going(conn: AsyncConnection, now: int) -> bool:
+    query = sa.select(broadcasts.c.id).where(_GOING, _begun(now)).limit(1)
+    return (await conn.execute(query)).first() is not None
 
 
 async def going(conn: AsyncConnection, now: int) -> Going | None:
     """The oldest broadcast that is being promised, locked: each chunk is promised by one process."""
-    columns = (broadcasts.c.id, broadcasts.c.message, broadcasts.c.texts, broadcasts.c.cursor)
-    query = sa.select(*columns).where(_GOING, broadcasts.c.until > now).order_by(broadcasts.c.id).limit(1)
+    table = broadcasts.c
+    columns = (table.id, table.message, table.texts, table.cursor, table.audience)
+    query = sa.select(*columns).where(_GOING, table.until > now, _begun(now)).order_by(table.id).limit(1)
     row = (await conn.execute(query.with_for_update(skip_locked=True))).first()
     if row is None:
         return None
     texts = {village: Text(**told) for village, told in json.loads(row.texts).items()}
-    return Going(row.id, row.message, texts, row.cursor)
+    return Going(row.id, row.message, texts, row.cursor, row.audience)
 
 
-_FOLLOWERS = (
-    sa.select(people.c.id, people.c.reminded)
-    .where(people.c.id > sa.bindparam("cursor"), people.c.reminded.is_not(None))
-    .order_by(people.c.id)
-    .limit(sa.bindparam("most", type_=sa.Integer))
-)
 _CHATS = (
     sa.select(accounts.c.person, accounts.c.channel, accounts.c.chat)
     .where(accounts.c.person.in_(sa.bindparam("persons", expanding=True)))
@@ -128,10 +139,12 @@ _CHATS = (
 
 
 async def listeners(
-    conn: AsyncConnection, cursor: str, most: int, channels: Container[str]
+    conn: AsyncConnection, cursor: str, most: int, channels: Container[str], audience: str = REMINDED
 ) -> tuple[list[Listener], str | None]:
-    """The next `most` who follow the reminders, and where to go on; None when these were the last."""
-    found = (await conn.execute(_FOLLOWERS, {"cursor": cursor, "most": most})).all()
+    """The next `most` of an audience, and where to go on; None when these were the last."""
+    village = sa.func.coalesce(people.c.reminded, "").label("reminded")
+    query = sa.select(people.c.id, village).where(people.c.id > cursor, meant(audience))
+    found = (await conn.execute(query.order_by(people.c.id).limit(most))).all()
     rows = await conn.execute(_CHATS, {"persons": [row.id for row in found]})
     # Chosen here: a channel in the statement would lead past the index of persons.
     chats = {row.person: (row.channel, row.chat) for row in rows if row.channel in channels}
@@ -200,11 +213,23 @@ async def unsubscribe(conn: AsyncConnection, channel: str, chat: str) -> None:
     theirs = sa.select(accounts.c.channel, accounts.c.chat).where(
         accounts.c.person.in_(person.scalar_subquery()), accounts.c.chat.is_not(None)
     )
+    # What is told to members as members is no matter of wanting.
+    to_members = sa.select(broadcasts.c.id).where(broadcasts.c.audience.startswith(AS_MEMBERS))
     for place in (await conn.execute(theirs)).all():
         here = sa.and_(outbox.c.channel == place.channel, outbox.c.chat == place.chat)
-        waiting = sa.and_(outbox.c.state <= SENDING, outbox.c.state == DUE, outbox.c.broadcast.is_not(None))
+        waiting = sa.and_(
+            outbox.c.state <= SENDING,
+            outbox.c.state == DUE,
+            outbox.c.broadcast.is_not(None),
+            sa.func.abs(outbox.c.broadcast).not_in(to_members.scalar_subquery()),
+        )
         gone = {"state": OutboxState.SUPERSEDED, "problem": UNWANTED}
         await conn.execute(sa.update(outbox).where(here, waiting).values(**gone))
+
+
+async def refuse_all(conn: AsyncConnection, person: str, now: int) -> None:
+    """This person wants no notices to all either, until campaigns.remind."""
+    await conn.execute(sa.update(people).where(people.c.id == person).values(stopped_at=now))
 
 
 _STATES = {

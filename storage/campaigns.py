@@ -108,7 +108,7 @@ async def counted(conn: AsyncConnection, campaign: str) -> dict[str, int]:
 
 async def remind(conn: AsyncConnection, person: str, village: str, now: int) -> None:
     """This person hears of the clean-up days of that village, or of any; broadcasts.unsubscribe ends it."""
-    values = {"reminded": village, "reminded_at": now}
+    values = {"reminded": village, "reminded_at": now, "stopped_at": None}
     await conn.execute(sa.update(people).where(people.c.id == person).values(**values))
 
 

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import announcements
 from storage.tables import (
     InboxState,
     OutboxState,
@@ -50,6 +51,7 @@ async def erase(conn: AsyncConnection, person: str, upto: int) -> None:
             await _talk(conn, channel, chat, upto)
     await _reports(conn, person)
     await _activities(conn, person)
+    await announcements.forget(conn, person)
     for table in (answers, followers, pairings, members, accounts):
         await conn.execute(sa.delete(table).where(table.c.person == person))
     await conn.execute(sa.update(invites).where(invites.c.used_by == person).values(used_by=None))

@@ -35,6 +35,7 @@ _BLANK = {
     "state": OutboxState.DUE,
     "tries": 0,
     "broadcast": None,
+    "edits": None,
 }
 
 
@@ -185,6 +186,15 @@ async def redirect(conn: AsyncConnection, row: int, channel: str, chat: str, now
         )
         if found.broadcast is not None:
             await conn.execute(sa.update(outbox).where(outbox.c.id == row).values(broadcast=None))
+
+
+async def to_edit(conn: AsyncConnection, key: str) -> int | None:
+    """The message with this key, to be changed; a change of it that waits gives way to a newer one."""
+    found: int | None = (await conn.execute(sa.select(outbox.c.id).where(outbox.c.key == key))).scalar()
+    if found is not None:
+        older = sa.update(outbox).where(outbox.c.edits == found, outbox.c.state == DUE)
+        await conn.execute(older.values(state=OutboxState.SUPERSEDED))
+    return found
 
 
 async def find(conn: AsyncConnection, row: int) -> Row | None:

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import announcements
 from storage.database import Conflict
 from storage.tables import (
     accounts,
@@ -51,7 +52,11 @@ async def pair(conn: AsyncConnection, digest: str, person: str) -> None:
     await _answer_once(conn, person, into)
     for column in THEIRS:
         await conn.execute(sa.update(column.table).where(column == person).values({column.name: into}))
-    await conn.execute(sa.update(people).where(people.c.id == into).values(paired=True))
+    await announcements.pair(conn, person, into)
+    # Who said stop on one platform said it.
+    stopped = sa.select(people.c.stopped_at).where(people.c.id == person).scalar_subquery()
+    known = sa.func.coalesce(people.c.stopped_at, stopped)
+    await conn.execute(sa.update(people).where(people.c.id == into).values(paired=True, stopped_at=known))
     await conn.execute(sa.delete(pairings).where(pairings.c.person == person))
     await conn.execute(sa.delete(people).where(people.c.id == person))
 

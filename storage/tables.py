@@ -105,6 +105,7 @@ people = sa.Table(
     sa.Column("paired", sa.Boolean, nullable=False, server_default=sa.false(), comment="on two platforms"),
     sa.Column("reminded", Text, comment="the village whose clean-up days they hear of; empty: any"),
     sa.Column("reminded_at", Moment),
+    sa.Column("stopped_at", Moment, comment="when they said that they want no notices"),
 )
 
 accounts = sa.Table(
@@ -364,6 +365,13 @@ outbox = sa.Table(
     sa.Column("platform_id", Text),
     sa.Column("problem", Text),
     sa.Column("broadcast", Id, comment="the broadcast that it is part of"),
+    sa.Column("edits", Id, comment="the message that it changes"),
+)
+sa.Index(
+    "ix_outbox_edits",
+    outbox.c.edits,
+    sqlite_where=outbox.c.edits.is_not(None),
+    postgresql_where=outbox.c.edits.is_not(None),
 )
 sa.Index(
     "ix_outbox_broadcast",
@@ -551,6 +559,8 @@ broadcasts = sa.Table(
     sa.Column(
         "state", sa.SmallInteger, nullable=False, server_default="0", comment="going on, promised, stopped"
     ),
+    sa.Column("audience", Text, nullable=False, server_default="reminded", comment="whom it is for"),
+    sa.Column("starts_at", Moment, comment="nothing goes out before"),
 )
 sa.Index(
     "ix_broadcasts_open",
@@ -614,6 +624,34 @@ households = sa.Table(
     sa.Column("person", Text),
 )
 sa.Index("ix_households", households.c.year, households.c.unit)
+
+announcements = sa.Table(
+    "announcements",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=False, comment="the inbox row that asked for it"),
+    sa.Column("text", Text, nullable=False),
+    sa.Column("audience", Text, nullable=False),
+    sa.Column("state", Text, nullable=False, comment="waiting, running, refused, withdrawn, over"),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("author", Text, comment="the person who wrote it; empty once erased"),
+    sa.Column("author_name", Text, nullable=False),
+    sa.Column("author_ear", Text, comment="JSON: where the author hears of it"),
+    sa.Column("decided_at", Moment),
+    sa.Column("decider", Text, comment="the person who let it go, or did not"),
+    sa.Column("decider_name", Text, nullable=False, server_default=""),
+    sa.Column("decider_ear", Text),
+    sa.Column("stopped_name", Text, nullable=False, server_default="", comment="who broke it off"),
+    sa.Column("ended_at", Moment),
+    sa.Column("result", Text, nullable=False, server_default="", comment="JSON: how many are where"),
+)
+sa.Index(
+    "ix_announcements_open",
+    announcements.c.id,
+    sqlite_where=announcements.c.state.in_((sa.literal_column("'waiting'"), sa.literal_column("'running'"))),
+    postgresql_where=announcements.c.state.in_(
+        (sa.literal_column("'waiting'"), sa.literal_column("'running'"))
+    ),
+)
 
 counters = sa.Table(
     "counters",

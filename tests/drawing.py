@@ -34,6 +34,7 @@ from bot.core.events import (
 from bot.core.facts import Desk, Role
 from bot.core.form import next_slot
 from bot.core.message import Button
+from bot.core.notice import Composing
 from bot.core.report import NUMBERED, OUTCOMES, STATUSES, Report
 from bot.core.session import DRAFT_LIFE_MS, PHOTOS_MAX, VOICES_MAX, Closing, Draft, Session
 from bot.core.when import ZONE
@@ -249,6 +250,7 @@ def sessions(draw: st.DrawFn, now: int, accounts: tuple[str, ...], *, group: boo
             st.sampled_from(["", "", "usual", "head", "members", "usual:school", "members:village"])
         ),
         choosing_at=at,
+        notice=draw(st.none() | st.none() | composings(now, account)),
     )
 
 
@@ -316,6 +318,15 @@ PHRASES = (
     "mời hội",
     "thành viên",
     "thanh vien thon 5",
+    "/thongbao",
+    "thong bao",
+    "xin duyet",
+    "duyet",
+    "không duyệt",
+    "?",
+    "dung gui",
+    "thon 3, 5, 7-9",
+    "truong thon, cong an",
     "báo hộ",
     "báo hộ bà Lan: rác ở cổng chợ thôn 3",
     "A1B2-C3D4",
@@ -442,6 +453,29 @@ _on_duty = st.builds(
     ),
 )
 _managing = st.builds(Pressed, st.sampled_from(MANAGING))
+NOTICING = (
+    *("nt:text", "nt:whom", "nt:all", "nt:villages", "nt:roles", "nt:members", "nt:drop", "nt:"),
+    *("nt:roles:head", "nt:roles:nobody", "nt:send:0", "nt:send:1", "nt:send:7", "nt:send:²"),
+    *(f"nd:{deed}:7" for deed in ("ok", "no", "back", "edit", "stop", "stopyes", "keep", "look", "x")),
+    *("nd:ok:", "nd:ok:²", "nd:ok:" + "9" * 40),
+)
+_noticing = st.builds(Pressed, st.sampled_from(NOTICING))
+COMPOSING = ("text", "whom", "villages", "roles", "sure")
+
+
+@st.composite
+def composings(draw: st.DrawFn, now: int, account: str) -> Composing:
+    """A notice as an earlier run of the program may have left it."""
+    return Composing(
+        account,
+        now - draw(st.sampled_from([0, 3600_000, 3 * 3600_000])),
+        draw(st.sampled_from(["", "Mai mất nước zq5520", "d" * 1500])),
+        draw(st.sampled_from(["", "all", "villages:thon-03,thon-05", "roles:head"])),
+        draw(st.sampled_from(COMPOSING)),
+        draw(st.sampled_from([0, 1, 7])),
+    )
+
+
 _foreign = st.builds(
     Pressed,
     st.one_of(
@@ -503,6 +537,7 @@ def events(draw: st.DrawFn, session: Session, offered: tuple[Button, ...]) -> Ev
         (2, _fetched(session)),
         (1, _foreign),
         (2, _managing),
+        (1, _noticing),
         (1, _places),
         (1, st.builds(Edited, _text)),
         (1, _unsupported),

@@ -273,11 +273,13 @@ def _owed(channel: str, now: int) -> sa.Select[Any]:
 
     due = (outbox.c.channel == channel, outbox.c.state == OutboxState.DUE, outbox.c.due_at <= now)
     photo = count(photos, photos.c.state == PhotoState.WAITING, photos.c.due_at <= now)
-    going = count(broadcasts, broadcasts.c.state == BroadcastState.GOING)
+    begun = sa.func.coalesce(broadcasts.c.starts_at, 0) <= now
+    going = count(broadcasts, broadcasts.c.state == BroadcastState.GOING, begun)
+    stopped = count(broadcasts, broadcasts.c.state == BroadcastState.STOPPED)
     return sa.select(
         count(inbox, inbox.c.state == InboxState.NEW),
         count(outbox, *due),
-        photo + going + count(links, links.c.due_at <= now),
+        photo + going + stopped + count(links, links.c.due_at <= now),
         sa.select(sa.func.max(inbox.c.id)).scalar_subquery(),
     )
 
@@ -291,6 +293,7 @@ def _moments(now: int) -> sa.Select[Any]:
         (photos.c.due_at, (photos.c.state == PhotoState.WAITING,)),
         (links.c.due_at, ()),
         (campaigns.c.due_at, ()),
+        (broadcasts.c.starts_at, (broadcasts.c.state == BroadcastState.GOING,)),
         (reports.c.ack_by, (reports.c.closed_at.is_(None),)),
         (reports.c.fix_by, (reports.c.closed_at.is_(None),)),
     )

@@ -7,8 +7,10 @@ from typing import Any
 from bot.core.commune import LEAD
 from bot.core.effects import (
     VOICE,
+    Announce,
     AttachPhotos,
     Bind,
+    Broadcast,
     Change,
     Consent,
     Dismiss,
@@ -19,6 +21,7 @@ from bot.core.effects import (
     Lane,
     MakeInvite,
     Say,
+    SetNotice,
     ShowPhotos,
 )
 from bot.core.events import (
@@ -28,6 +31,7 @@ from bot.core.events import (
     Left,
     LinkReady,
     Moved,
+    NoticeDue,
     Overlooked,
     PhotoReady,
     Pressed,
@@ -38,6 +42,7 @@ from bot.core.events import (
 )
 from bot.core.form import next_slot
 from bot.core.invite import USUAL
+from bot.core.notice import TEXT_MAX
 from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS
 from bot.core.session import DRAFT_LIFE_MS, VOICES_MAX, dump, load
 from bot.core.text import clean
@@ -70,7 +75,7 @@ def answers_whoever_speaks(step: Step) -> None:
         return
     draft = step.before.draft
     match step.event:
-        case Entered() | Left() | Moved() | Undelivered() | Overlooked():
+        case Entered() | Left() | Moved() | Undelivered() | Overlooked() | NoticeDue():
             return
         case DraftDue():
             due = step.before.wake_at
@@ -446,6 +451,27 @@ def tells_for_another_only_as_a_member(step: Step) -> None:
         assert step.filed.draft.behalf
 
 
+def lets_only_another_let_a_notice_go(step: Step) -> None:
+    """Only the office writes one; and whoever lets it go, or not, is not who wrote it."""
+    me, known = step.facts.me, step.facts.notices
+    office = any((role.unit, role.role) == (COMMUNE.office, "office") for role in me.roles)
+    for effect in step.decision.effects:
+        if isinstance(effect, Announce):
+            assert office
+            assert 0 < len(effect.text) <= TEXT_MAX
+        if isinstance(effect, SetNotice) and effect.after in ("running", "refused", "over"):
+            assert known is not None
+            every = (*known.recent, *((known.one,) if known.one is not None else ()))
+            one = next(one for one in every if one.id == effect.notice and one.state == effect.before)
+            if effect.before == "waiting":
+                assert me.person
+                assert one.author not in (None, me.person)
+                assert me.person in {decider.person for decider in known.deciders}
+    sent = [e for e in step.decision.effects if isinstance(e, Broadcast) and e.message == "resident/notice"]
+    approved = [e for e in step.decision.effects if isinstance(e, SetNotice) and e.before == "waiting"]
+    assert len(sent) == sum(e.after == "running" for e in approved) <= 1
+
+
 RULES: tuple[Callable[[Step], None], ...] = (
     is_a_decision_that_survives_a_restart,
     answers_whoever_speaks,
@@ -464,4 +490,5 @@ RULES: tuple[Callable[[Step], None], ...] = (
     takes_no_reports_in_a_group,
     lets_only_heads_and_the_office_manage_members,
     tells_for_another_only_as_a_member,
+    lets_only_another_let_a_notice_go,
 )

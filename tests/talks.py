@@ -20,6 +20,7 @@ from bot.core.events import (
 )
 from bot.core.facts import Desk, Facts, Invite, Me, Member, Needs, PhotoFact, Refusal, Role
 from bot.core.message import Button, Message
+from bot.core.notice import Decider, Notice, Notices, Reach, Reached, audience
 from bot.core.report import Report
 from bot.core.session import EMPTY, Session
 from bot.handlers import Decision, decide, needs, read_press
@@ -133,6 +134,7 @@ def facts_for(
         unheard=draw(some) if need.unheard else (),
         refusal=refusal,
         members=draw(members(need, me)),
+        notices=draw(notices(need, me)),
     )
 
 
@@ -155,6 +157,49 @@ def members(draw: st.DrawFn, need: Needs, me: Me) -> tuple[Member, ...]:
     )
 
 
+@st.composite
+def notices(draw: st.DrawFn, need: Needs, me: Me) -> Notices | None:
+    """What is asked for of the office's notices: nothing for whoever is neither of the office nor leads."""
+    if need.notice is None or not any(role.role in ("office", "lead") for role in me.roles):
+        return None
+    mine = Decider(me.person, "Chị Hà", me.roles[0].role, Address("paper", me.person.removeprefix("paper:")))
+    others = (
+        Decider("paper:minh", "Anh Minh", "office", Address("paper", "minh")),
+        Decider("paper:binh", "Ông Bình", "lead", None),
+    )
+    some = draw(st.lists(_notices(me), max_size=3).map(tuple)) if need.notice.recent else ()
+    reached = (Reached("paper", free=3), Reached("zalo_oa", 2, 5, 1, 1, left=4))
+    return Notices(
+        draw(st.none() | _notices(me)) if need.notice.id is not None else None,
+        Reach(20, draw(st.sampled_from([(), reached[:1], reached]))) if need.notice.reach else None,
+        some,
+        draw(st.sampled_from([(mine, *others), (mine, others[1]), (mine,), others])),
+    )
+
+
+@st.composite
+def _notices(draw: st.DrawFn, me: Me) -> Notice:
+    state = draw(st.sampled_from(NOTICE_STATES))
+    counts = {"sent": 5, "waiting": 3, "unknown": 1, "refused": 1}
+    return Notice(
+        7,
+        draw(st.sampled_from(["Mai mất nước zq5521", "d" * 1500])),
+        audience(draw(st.sampled_from(["all", "villages:thon-03", "roles:head,lead"]))),
+        state,
+        now_ms() - 1000,
+        draw(st.sampled_from([me.person, "paper:minh", None])),
+        "Chị Hà",
+        draw(st.none() | st.just(Address("paper", "hà"))),
+        decider="paper:binh" if state in ("running", "over") else None,
+        decider_name="Ông Bình" if state in ("running", "over", "refused") else "",
+        stopped_name=draw(st.sampled_from(["", "Chị Hà"])),
+        starts_at=draw(st.sampled_from([None, now_ms() + 3600_000])),
+        counts=draw(st.sampled_from([{}, counts])),
+        flying=draw(st.sampled_from([0, 1])) if counts else 0,
+        going=draw(st.booleans()),
+    )
+
+
 def _desk_role(report: Report | None) -> tuple[Role, ...]:
     """The role of somebody who deals with such reports."""
     if report is None:
@@ -171,6 +216,7 @@ def _code_of(report: Report) -> str:
     return report.code
 
 
+NOTICE_STATES = ("waiting", "running", "refused", "withdrawn", "over", "expired")
 roles = ("monitor", "head", "police", "staff", "office", "lead")
 _names = st.sampled_from(["", "Nguyễn Văn zq6001", "\u202eev\x00il\nname", "n" * 200])
 

@@ -42,6 +42,7 @@ FLOORS: dict[str, float] = {
     "bot.handlers": 2,
     "bot.inbox": 2,
     "bot.messages": 2,
+    "bot.notices": 1.7,
     "bot.pages": 2,
     "bot.perform": 2,
     "bot.photo_worker": 2,
@@ -50,7 +51,7 @@ FLOORS: dict[str, float] = {
     "bot.signed": 2,
     "bot.unitsfile": 2,
     "bot.voices": 1.5,
-    "bot.ways": 2,
+    "bot.ways": 1.6,
     "bot.core": 1,
     "storage": 1,
 }

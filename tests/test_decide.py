@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, Phase, given, settings, target
 from hypothesis import strategies as st
 
 from bot.core.effects import (
+    Announce,
+    Broadcast,
     Change,
     Dismiss,
     MakeInvite,
@@ -18,6 +20,7 @@ from bot.core.events import (
     Event,
     FileRef,
     Incoming,
+    NoticeDue,
     PhotoReady,
     PhotoSent,
     PlaceSent,
@@ -33,11 +36,13 @@ from tests.drawing import (
     CODES,
     COMMUNE,
     MANAGING,
+    NOTICING,
     START,
     VILLAGES,
     WORLD,
     Town,
     clocked,
+    composings,
     drafts,
     now_ms,
     reports,
@@ -45,7 +50,7 @@ from tests.drawing import (
     towns,
 )
 from tests.rules import RULES
-from tests.talks import Step, facts_for, members, rendered, roles, talks
+from tests.talks import Step, facts_for, members, notices, rendered, roles, talks
 
 slow_is_fine = settings(
     deadline=None,
@@ -138,6 +143,28 @@ def test_managing_members_keeps_the_rules(data: st.DataObject, town: Town, role:
     for rule in RULES:
         rule(step)
     target(float(any(isinstance(e, MakeInvite | Dismiss) for e in decision.effects)))
+
+
+@pytest.mark.parametrize("role", [*roles, "nobody"])
+@settings(slow_is_fine, max_examples=60)
+@given(data=st.data(), town=towns)
+def test_notices_keep_the_rules(data: st.DataObject, town: Town, role: str) -> None:
+    """Every role or none, by every press and word that writes, lets go, breaks off or asks; and by itself."""
+    me = Me(f"paper:{ACCOUNTS[0]}", None, (Role("ubnd", role, "Chị Hà"),) if role in roles else ())
+    words = ("thong bao", "xin duyet", "duyet", "khong duyet", "?", "dung gui", "huy", "sửa")
+    told = ("tất cả", "3, 5", "trưởng thôn", "Mai mất nước", "d" * 1501, "")
+    said = st.builds(Words, st.sampled_from([*words, *told]))
+    pressed = st.builds(Pressed, st.sampled_from(NOTICING))
+    event = data.draw(st.one_of(pressed, said, st.just(NoticeDue(7, 1))))
+    session = Session(notice=data.draw(st.none() | composings(now_ms(), ACCOUNTS[0])))
+    incoming = Incoming(1, START, Address("paper", ACCOUNTS[0]), ACCOUNTS[0], event)
+    need = needs(incoming, session, WORLD)
+    facts = Facts(START, me, desks=town.desks, notices=data.draw(notices(need, me)))
+    decision = decide(incoming, session, facts, WORLD)
+    step = Step(incoming, session, facts, town, decision, rendered(decision))
+    for rule in RULES:
+        rule(step)
+    target(float(any(isinstance(e, Broadcast | Announce) for e in decision.effects)))
 
 
 # What a single rule cannot see -----------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import broadcasts, inbox, outbox, people, photos, reports, sessions
+from storage import announcements, broadcasts, inbox, outbox, people, photos, reports, sessions
 from storage.database import Database
 from storage.tables import metadata
 
@@ -34,8 +34,18 @@ INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "by_message": ("ix_outbox_answered", lambda c: reports.by_message(c, "t", "a", "m")),
     "name_of": ("ix_outbox_answered", lambda c: outbox.name_of(c, "t", "a", "m")),
     "move_chat": ("ix_outbox_", lambda c: outbox.move_chat(c, "t", "a", "b")),
-    "broadcasts that go on": ("ix_broadcasts_open", broadcasts.is_going),
+    "broadcasts that go on": ("ix_broadcasts_open", lambda c: broadcasts.is_going(c, 1)),
     "the next to tell": ("sqlite_autoindex_people_1 (id>?)", lambda c: broadcasts.listeners(c, "t", 9, "t")),
+    "everybody to tell": (
+        "sqlite_autoindex_people_1 (id>?)",
+        lambda c: broadcasts.listeners(c, "t", 9, "t", "all"),
+    ),
+    "members to tell": (
+        "sqlite_autoindex_people_1 (id>?)",
+        lambda c: broadcasts.listeners(c, "t", 9, "t", "roles:head"),
+    ),
+    "notices under way": ("ix_announcements_open", announcements.running),
+    "what is changed": ("ix_outbox_edits", lambda c: outbox.to_edit(c, "k")),
     "their chats": ("ix_accounts_person", lambda c: broadcasts.listeners(c, "t", 9, "t")),
     "to take back": ("ix_outbox_broadcast", lambda c: broadcasts.take_back(c, STALE, 9)),
     "what became of them": ("COVERING INDEX ix_outbox_broadcast", lambda c: broadcasts.ledger(c, 1)),

@@ -88,6 +88,38 @@ async def test_voice(stage: Stage, stored: str, method: str, part: str) -> None:
     assert arguments["caption"] == "AP-26-00001"
 
 
+async def test_a_sent_message_is_changed(stage: Stage) -> None:
+    sent = await stage.send("đang gửi, 1/9", buttons=(Button("Dừng gửi", "nd:stop:7"),))
+    assert isinstance(sent, Sent)
+    message = Message("đang gửi, 5/9", (Button("Dừng gửi", "nd:stop:7"),))
+    assert await stage.channel.edit(PERSON, str(sent.message), message) == Sent()
+    method, told = stage.platform.calls[-1]
+    assert method == "editmessagetext"
+    assert (str(told["message_id"]), told["text"]) == (sent.message, "đang gửi, 5/9")
+    assert told["reply_markup"] == {"inline_keyboard": [[{"text": "Dừng gửi", "callback_data": "nd:stop:7"}]]}
+    # The answer was lost and it is tried again: it reads like this already.
+    assert await stage.channel.edit(PERSON, str(sent.message), message) == Sent()
+    # Without its buttons they go from there, too.
+    assert await stage.channel.edit(PERSON, str(sent.message), Message("xong")) == Sent()
+    assert "reply_markup" not in stage.last()
+
+
+async def test_what_was_never_sent_is_not_changed(stage: Stage) -> None:
+    outcome = await stage.channel.edit(PERSON, "77", Message("xong"))
+    assert isinstance(outcome, Refused)
+    assert outcome.why == "rejected"
+
+
+async def test_a_change_waits_like_all_else(stage: Stage) -> None:
+    sent = await stage.send()
+    assert isinstance(sent, Sent)
+    stage.refuse(429, "Too Many Requests: retry after 7", retry_after=7)
+    assert await stage.channel.edit(PERSON, str(sent.message), Message("xong")) == Flood(7)
+    stage.platform.faults.clear()
+    stage.fault(status=502, body="<html>")
+    assert isinstance(await stage.channel.edit(PERSON, str(sent.message), Message("xong")), Failed)
+
+
 @pytest.mark.parametrize(("text", "photo"), [("😀" * 2049, None), ("ộ" * 4097, None), ("ộ" * 1025, b"x")])
 async def test_too_long_is_never_cut(stage: Stage, text: str, photo: bytes | None) -> None:
     outcome = await stage.channel.send(PERSON, Message(text), photo, 1)

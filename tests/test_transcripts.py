@@ -131,6 +131,8 @@ LEFT_OUT: dict[tuple[str, str], list[str]] = {
     ("zalo", "133-doi-ngay"): ["window"],
     ("zalo bot", "130-bay-ngay-truoc"): ["old button"],
     ("zalo bot", "135-bai-phat-thanh"): ["file"],
+    ("zalo bot", "162-chua-duyet"): ["old button"],
+    ("zalo bot", "158-sua-khi-cho"): ["old button"],
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from multidict import CIMultiDictProxy
 
@@ -109,6 +109,7 @@ class Abilities:
     people answer with. `rooms_act`: groups have buttons and pictures. `introduces`: whoever
     writes for the first time is told that no person answers. `window`: when a person may be written
     to; None: always. `place_picture` names the picture that shows how a place is sent, where no button asks.
+    `edits`: a sent message can be changed (the channel is one of `Edits`).
     """
 
     text_max: int = 4096
@@ -117,6 +118,7 @@ class Abilities:
     introduces: bool = False
     window: Window | None = None
     place_picture: str | None = None
+    edits: bool = False
 
     @property
     def place_picture_key(self) -> str | None:
@@ -138,6 +140,14 @@ class Malformed(ValueError):
 
 
 Headers = CIMultiDictProxy[str]
+
+
+@runtime_checkable
+class Edits(Protocol):
+    """A channel that can change what it sent; its abilities say so, too."""
+
+    async def edit(self, to: Address, sent: str, message: Message) -> Outcome:
+        """Put the message in the place of the one with the platform's id `sent`, in one call."""
 
 
 class Channel(Protocol):

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any
 
 from bot.core.events import Address, FileRef
 from bot.core.session import Draft
@@ -41,6 +41,8 @@ class Say:
     `fresh` gives the template the code that this same decision draws: of the report that it files, to which
     the row is tied, of the invite that it makes, or the number of the activity that it records.
     `key` can be promised only once, ever; `silent` makes no sound where the platform can.
+    `edits` is the key of an earlier message that this one takes the place of; where a platform cannot change
+    what was sent, it is not said.
     """
 
     to: Address
@@ -54,21 +56,55 @@ class Say:
     key: str | None = None
     night: Night = Night.WAIT
     silent: bool = False
+    edits: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """Promise one message to everybody who follows the reminders: by its `key` once, ever.
+    """Promise one message to everybody of an audience (storage/audiences.py): by its `key` once, ever.
 
     `data` fills the template village by village; that of "" is for people of any village and of those that
-    are not listed, who without it are not told. What has not gone out by `until` (ms) does not go out.
+    are not listed, who without it are not told. What has not gone out by `until` (ms) does not go out, and
+    nothing before `starts`.
     """
 
     key: str
     message: str
     data: Mapping[str, Mapping[str, Any]]
     until: int
-    audience: Literal["reminded"] = "reminded"
+    audience: str = "reminded"
+    starts: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopBroadcast:
+    """What has not gone out of it does not."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Ask for the approval of a notice; its id is that of the event. `name` is who wrote it."""
+
+    text: str
+    audience: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetNotice:
+    """Move a notice on, if it is still there; `values` are columns."""
+
+    notice: int
+    before: str
+    after: str
+    values: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The sender wants no notices to all any more, those that wait included, until `Remind`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,4 +431,8 @@ Effect = (
     | LockHouseholds
     | Come
     | Remind
+    | StopBroadcast
+    | Announce
+    | SetNotice
+    | Stop
 )

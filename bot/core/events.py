@@ -177,6 +177,14 @@ class CampaignDue:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeDue:
+    """A notice of the office has gone further: to so many recipients (`done`)."""
+
+    notice: int
+    done: int
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """A platform refuses our credentials, or lets us do nothing: `problem` in its own words or number."""
 
@@ -207,6 +215,7 @@ Event = (
     | FloodOver
     | CutOff
     | CampaignDue
+    | NoticeDue
 )
 
 

@@ -9,6 +9,7 @@ from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
 from bot.core.events import Address
 from bot.core.ledger import Ledger
+from bot.core.notice import NoticeNeed, Notices
 from bot.core.plan import Plan
 from bot.core.report import Report
 
@@ -34,7 +35,8 @@ class Needs:
     `reminded`: what the sender hears of them; `spots`: what is open in every village ·
     `activity`: one by its number, with the members of its unit; `activities`: what the sender's units, and
     `activities_of`, did in that reporting year; `fellows`: who belongs to the sender's units; `ledger`: all
-    that counts for that plan; `households`: how many each unit has in that reporting year.
+    that counts for that plan; `households`: how many each unit has in that reporting year ·
+    `notice`: of the office's notices.
     """
 
     code: str | None = None
@@ -71,6 +73,7 @@ class Needs:
     fellows: bool = False
     ledger: Plan | None = None
     households: int | None = None
+    notice: NoticeNeed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +301,7 @@ class Facts:
     activities: tuple[Activity, ...] = ()
     ledger: Ledger | None = None
     households: Mapping[str, int] = field(default_factory=dict)
+    notices: Notices | None = None
 
     @property
     def now_ms(self) -> int:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.core.notice import COMPOSING_FOR_MS, Composing
+
 DRAFT_LIFE_MS = 24 * 3600 * 1000
 NUDGE_AFTER_MS = 30 * 60 * 1000
 # "Có thêm ảnh, lời, cứ gửi": for so long a photo or a line without a new matter belongs to the last report.
@@ -131,7 +133,7 @@ class Session:
     told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
     role to invite), and when; until `paused_until` somebody of the authority answers here by hand;
     `result_for` is the campaign and unit (a/b) whose result is being told, since `result_at`; `telling` an
-    activity outside campaigns.
+    activity outside campaigns; `notice` is a notice of the office that is being written.
     """
 
     draft: Draft | None = None
@@ -150,6 +152,7 @@ class Session:
     result_for: str = ""
     result_at: int = 0
     telling: Telling | None = None
+    notice: Composing | None = None
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""
@@ -169,7 +172,14 @@ class Session:
         """Whether a bare number would be a village's: the villages are numbered."""
         chosen, _, group = self.chooses(now).partition(":")
         placing = self.draft is not None and self.draft.asked == "place"
-        return placing or (bool(chosen) and group in ("", "village"))
+        noticed = self.composes(now)
+        naming = noticed is not None and noticed.asked == "villages"
+        return placing or naming or (bool(chosen) and group in ("", "village"))
+
+    def composes(self, now: int) -> Composing | None:
+        """The notice that is being written here, if it was not left lying."""
+        open_ = self.notice is not None and now - self.notice.at <= COMPOSING_FOR_MS
+        return self.notice if open_ else None
 
     def tells_result(self, now: int) -> tuple[str, str] | None:
         """The campaign and the unit whose result is being told here."""

@@ -16,6 +16,7 @@ from bot.core.events import (
     LinkReady,
     MorningDue,
     Moved,
+    NoticeDue,
     Overlooked,
     PhotoReady,
     PhotoSent,
@@ -37,6 +38,8 @@ from bot.handlers import (
     activity_check,
     adding,
     alerts,
+    announce,
+    approve,
     behalf,
     byhand,
     campaign,
@@ -117,7 +120,8 @@ def _decided(talk: Talk) -> Decision:
             return _pressed(talk, action)
         case Words(text):
             text = clean(text).strip()
-            return voice.line(talk, text) or spoken.words(talk, text)
+            noticed = announce.said(talk, text) or approve.said(talk, text)
+            return noticed or voice.line(talk, text) or spoken.words(talk, text)
         case Edited(text):
             return _edited(talk, clean(text).strip())
         case PhotoSent() as photo:
@@ -158,6 +162,8 @@ def _decided(talk: Talk) -> Decision:
             return channels.cut_off(talk, event)
         case CampaignDue() as event:
             return campaign.due(talk, event)
+        case NoticeDue():
+            return approve.due(talk)
 
 
 # Buttons -----------------------------------------------------------------------------------------
@@ -178,6 +184,10 @@ def _pressed(talk: Talk, action: str) -> Decision:
         return setday.press(talk, rest)
     if verb in takepart.VERBS:
         return takepart.press(talk, verb, rest)
+    if verb in announce.VERBS:
+        return announce.press(talk, rest)
+    if verb in approve.VERBS:
+        return approve.press(talk, rest)
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()

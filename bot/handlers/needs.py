@@ -30,7 +30,17 @@ from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.unitwords import MEMBERS
-from bot.handlers import activity_needs, hand_on, members, remind, rooms, setday, takepart
+from bot.handlers import (
+    activity_needs,
+    announce,
+    approve,
+    hand_on,
+    members,
+    remind,
+    rooms,
+    setday,
+    takepart,
+)
 from bot.handlers.setday import DAY
 from bot.handlers.takepart import MEETING
 from bot.handlers.talk import World
@@ -40,6 +50,14 @@ ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_o
 
 
 def needs(incoming: Incoming, session: Session, world: World) -> Needs:
+    need = _needs(incoming, session, world)
+    notice = announce.needed(incoming, session, world) or approve.needed(incoming, world)
+    if notice is None:
+        return need
+    return replace(need, notice=notice, units=need.units | {world.commune.office})
+
+
+def _needs(incoming: Incoming, session: Session, world: World) -> Needs:
     match incoming.event:
         case Pressed(action):
             verb, _, rest = action.partition(":")

@@ -10,6 +10,7 @@ from bot.core.events import (
     DraftDue,
     FloodOver,
     MorningDue,
+    NoticeDue,
     Overlooked,
     PhotoReady,
     ReportDue,
@@ -18,7 +19,7 @@ from bot.core.events import (
 from bot.handlers.talk import Decision, Talk
 
 # Nobody has just written these: an answer to them is no answer to a person.
-OWN = (CutOff, DraftDue, FloodOver, MorningDue, Overlooked, PhotoReady, ReportDue, Undelivered)
+OWN = (CutOff, DraftDue, FloodOver, MorningDue, NoticeDue, Overlooked, PhotoReady, ReportDue, Undelivered)
 
 
 def hushed(talk: Talk, decision: Decision) -> Decision:

@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.core.campaign import Campaign, of_years
 from bot.core.commune import Unit
-from bot.core.effects import Come, Remind, Unsubscribe
+from bot.core.effects import Come, Remind, Stop, Unsubscribe
 from bot.handlers import setday
 from bot.handlers.campaign import words as campaign_words
 from bot.handlers.talk import Decision, Talk
@@ -85,6 +85,6 @@ def on(talk: Talk, village: Unit | None) -> Decision:
 
 
 def stop(talk: Talk) -> Decision:
-    """DỪNG: no clean-up day is told of any more; news of one's own reports still is."""
+    """DỪNG: no clean-up day and no notice is told of any more; news of one's own reports still is."""
     had = talk.facts.reminded is not None
-    return talk.stay(*((Unsubscribe(),) if had else ()), talk.answer("resident/stop", had=had))
+    return talk.stay(Stop(), *((Unsubscribe(),) if had else ()), talk.answer("resident/stop", had=had))

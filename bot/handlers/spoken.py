@@ -142,6 +142,8 @@ def _plain_words(talk: Talk, text: str) -> Decision:
     meanings = lexicon.meanings(text)
     if "stop" in meanings:
         return remind.stop(talk)
+    if "on" in meanings:
+        return remind.ask_village(talk)
     if "report" in meanings:
         return report.begin(talk)
     if "greeting" in meanings:
