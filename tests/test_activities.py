@@ -226,6 +226,9 @@ ALONE = (member(OTHER, "thon-03", 2),)
         # The office confirms for a unit that has one member, not where there are two.
         (OFFICE, activity(), ALONE, True),
         (OFFICE, activity(), (*ALONE, member("paper:sau", "thon-03", 3)), False),
+        # Who cannot be told, or leads the commune, was not asked: so the office may.
+        (OFFICE, activity(), (*ALONE, Member(3, "paper:sau", "thon-03", "monitor", "Sáu", 0)), True),
+        (OFFICE, activity(), (*ALONE, member("paper:sau", "thon-03", 3, "lead")), True),
         # Whoever leads the commune is not its office.
         ((Role("ubnd", "lead", "Ông Dũng"),), activity(), ALONE, False),
         # What was confirmed or struck out stays so; what somebody doubted may still be confirmed.

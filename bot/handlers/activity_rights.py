@@ -3,7 +3,7 @@
 from bot.core.activity import STRUCK, Activity
 from bot.core.effects import Lane, Say
 from bot.core.events import Address
-from bot.handlers import activity_words, members
+from bot.handlers import activity_record, activity_words, members
 from bot.handlers.talk import Talk
 
 
@@ -19,8 +19,7 @@ def why_not(talk: Talk, found: Activity) -> str:
         return "own"
     if talk.facts.me.of(found.unit):
         return ""
-    people = {member.person for member in talk.facts.members if member.unit == found.unit}
-    alone = not people - {found.told_by}
+    _, alone = activity_record.who_confirms(talk, found.unit, found.told_by)
     return "" if members.is_office(talk) and alone else "other"
 
 
