@@ -456,8 +456,9 @@ async def _say(conn: AsyncConnection, one: Done, spoken: Spoken, batch: _Batch) 
         return
     if not batch.abilities.get(spoken.say.to.channel, USUAL).edits:
         return
-    row = await outbox.to_edit(conn, spoken.say.edits)
+    row = await outbox.by_key(conn, spoken.say.edits)
     if row is not None:
+        await outbox.give_way(conn, row)
         told = outbox_row(spoken.say.to, spoken.say.message, spoken.message, batch.now)
         batch.promises.append(told | {"lane": int(spoken.say.lane), "edits": row})
 

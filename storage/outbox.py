@@ -188,13 +188,15 @@ async def redirect(conn: AsyncConnection, row: int, channel: str, chat: str, now
             await conn.execute(sa.update(outbox).where(outbox.c.id == row).values(broadcast=None))
 
 
-async def to_edit(conn: AsyncConnection, key: str) -> int | None:
-    """The message with this key, to be changed; a change of it that waits gives way to a newer one."""
+async def by_key(conn: AsyncConnection, key: str) -> int | None:
     found: int | None = (await conn.execute(sa.select(outbox.c.id).where(outbox.c.key == key))).scalar()
-    if found is not None:
-        older = sa.update(outbox).where(outbox.c.edits == found, outbox.c.state == DUE)
-        await conn.execute(older.values(state=OutboxState.SUPERSEDED))
     return found
+
+
+async def give_way(conn: AsyncConnection, row: int) -> None:
+    """A change of this message that waits gives way to a newer one."""
+    older = sa.update(outbox).where(outbox.c.edits == row, outbox.c.state == DUE)
+    await conn.execute(older.values(state=OutboxState.SUPERSEDED))
 
 
 async def find(conn: AsyncConnection, row: int) -> Row | None:

@@ -127,7 +127,7 @@ members = sa.Table(
     sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("person", Text, sa.ForeignKey("people.id"), nullable=False, index=True),
     sa.Column("unit", Text, nullable=False, index=True),
-    sa.Column("role", Text, nullable=False),
+    sa.Column("role", Text, nullable=False, index=True),
     sa.Column("name", Text, nullable=False),
     sa.Column("joined_at", Moment, nullable=False),
     sa.Column("removed_at", Moment),

@@ -632,3 +632,16 @@ async def test_killed_while_everybody_is_told(tmp_path: Path) -> None:
     assert verdict.ledger.total == 600
     assert (verdict.ledger.waiting, verdict.doubled) == (0, 0)
     assert (verdict.not_taken, verdict.not_booked, verdict.floods) == (0, 0, 0)
+
+
+async def test_what_is_said_long_after_is_another_matter(office: Office) -> None:
+    """Who only wanted to see the last ones tells of rubbish a while later."""
+    await office.says("Hà", "thong bao")
+    office.stage.clock.move(timedelta(minutes=16))
+    await office.says("Hà", "rác ở cổng chợ thôn 3")
+    assert await office.messages("office/notice_whom") == []
+    await office.says("Minh", "thong bao")
+    await office.says("Minh", "Mai mất nước")
+    office.stage.clock.move(timedelta(minutes=110))
+    await office.says("Minh", "tat ca")
+    assert len(await office.messages("office/notice_preview")) == 1

@@ -41,11 +41,11 @@ INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
         lambda c: broadcasts.listeners(c, "t", 9, "t", "all"),
     ),
     "members to tell": (
-        "sqlite_autoindex_people_1 (id>?)",
+        "sqlite_autoindex_people_1 (id=?)",
         lambda c: broadcasts.listeners(c, "t", 9, "t", "roles:head"),
     ),
     "notices under way": ("ix_announcements_open", announcements.running),
-    "what is changed": ("ix_outbox_edits", lambda c: outbox.to_edit(c, "k")),
+    "what is changed": ("ix_outbox_edits", lambda c: outbox.give_way(c, 1)),
     "their chats": ("ix_accounts_person", lambda c: broadcasts.listeners(c, "t", 9, "t")),
     "to take back": ("ix_outbox_broadcast", lambda c: broadcasts.take_back(c, STALE, 9)),
     "what became of them": ("COVERING INDEX ix_outbox_broadcast", lambda c: broadcasts.ledger(c, 1)),

@@ -13,8 +13,9 @@ WAITING, RUNNING, REFUSED, WITHDRAWN, OVER = "waiting", "running", "refused", "w
 EXPIRED, WAITS_FOR_MS = "expired", 48 * 3600 * 1000
 # In the order in which they are named; the last two by their words only.
 ROLE_ORDER = ("head", "monitor", "police", "staff", "office", "lead")
-# An unfinished one is let go after so long.
+# An unfinished one is let go after so long; one without a word soon: what is said then is another matter.
 COMPOSING_FOR_MS = 2 * 3600 * 1000
+WORDLESS_FOR_MS = 15 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Composing:
     audience: str = ""
     asked: str = "text"
     version: int = 0
+
+    def open_at(self, now: int) -> bool:
+        return now - self.at <= (COMPOSING_FOR_MS if self.text else WORDLESS_FOR_MS)
 
 
 @dataclass(frozen=True, slots=True)

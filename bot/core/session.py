@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
-from bot.core.notice import COMPOSING_FOR_MS, Composing
+from bot.core.notice import Composing
 
 DRAFT_LIFE_MS = 24 * 3600 * 1000
 NUDGE_AFTER_MS = 30 * 60 * 1000
@@ -178,8 +178,7 @@ class Session:
 
     def composes(self, now: int) -> Composing | None:
         """The notice that is being written here, if it was not left lying."""
-        open_ = self.notice is not None and now - self.notice.at <= COMPOSING_FOR_MS
-        return self.notice if open_ else None
+        return self.notice if self.notice is not None and self.notice.open_at(now) else None
 
     def tells_result(self, now: int) -> tuple[str, str] | None:
         """The campaign and the unit whose result is being told here."""

@@ -30,6 +30,12 @@ from bot.handlers.talk import Decision, Talk, World
 
 VERBS = ("nt",)
 COMMAND = "thongbao"
+QUESTIONS = {
+    "text": "office/notice_text",
+    "whom": "office/notice_whom",
+    "villages": "office/notice_villages",
+    "roles": "office/notice_roles",
+}
 NOTHING = Notices()
 
 
@@ -161,7 +167,7 @@ def drop(talk: Talk) -> Decision:
 
 def _ask(talk: Talk, composing: Composing, what: str, *, unknown: str = "", again: bool = False) -> Decision:
     data = {"unknown": clip(unknown, OPENING), "again": again, "count": len(talk.commune.villages)}
-    question = talk.answer("office/notice_" + what, **data, max=TEXT_MAX)
+    question = talk.answer(QUESTIONS[what], **data, max=TEXT_MAX)
     return _keep(talk, replace(composing, asked=what), question)
 
 

@@ -36,6 +36,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_announcements_open", "announcements", ["id"], sqlite_where=OPEN, postgresql_where=OPEN
     )
+    op.create_index(op.f("ix_members_role"), "members", ["role"])
     with op.batch_alter_table("broadcasts", schema=None) as batch_op:
         batch_op.add_column(
             sa.Column(
@@ -68,5 +69,6 @@ def downgrade() -> None:
     with op.batch_alter_table("broadcasts", schema=None) as batch_op:
         batch_op.drop_column("starts_at")
         batch_op.drop_column("audience")
+    op.drop_index(op.f("ix_members_role"), table_name="members")
     op.drop_index("ix_announcements_open", table_name="announcements")
     op.drop_table("announcements")
