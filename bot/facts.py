@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cleanups
+from bot import cleanups, figures
 from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
@@ -197,6 +197,12 @@ async def _one(
         values["reminded"] = await campaigns.reminded(conn, me.person)
     if need.spots:
         values["spots"] = await _as_reports(conn, await reports.open_in_villages(conn, SPOTS_READ))
+    if need.figures is not None:
+        roles = [(role.unit, role.role) for role in me.roles]
+        if incoming.address.group:
+            # In a room everybody reads along: it hears of its own unit.
+            roles = [(unit, role) for unit, role in roles if unit == room and role != LEAD]
+        values["figures"] = await figures.gather(conn, need.figures, roles, now)
     if need.my_desks:
         values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:

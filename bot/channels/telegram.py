@@ -41,6 +41,7 @@ from bot.channels.base import (
     Relocated,
     Sent,
     Unauthorized,
+    picture_type,
 )
 from bot.channels.payloads import NONSENSE
 from bot.channels.telegram_http import ANSWER_LIMIT, AiohttpRequest, NotFound, NotSent, TooBig
@@ -200,7 +201,8 @@ class Telegram:
         """
         caption = message.text or None
         if not message.voice:
-            sent = await self._bot.send_photo(to.chat, data, caption, filename="photo.jpg", api_kwargs=more)
+            name = "picture.png" if picture_type(data) == "image/png" else "photo.jpg"
+            sent = await self._bot.send_photo(to.chat, data, caption, filename=name, api_kwargs=more)
             return sent.message_id
         name = f"voice.{(message.photo or '').rpartition('.')[2]}"
         if name.endswith(".ogg"):

@@ -34,6 +34,17 @@ class Night(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to be drawn: `words` names the template of its words, the last part how it is drawn.
+
+    `figures` are what it shows; they must be the same as JSON: by them it is known, and drawn once.
+    """
+
+    words: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """Promise one message. `message` names a template, `data` fills it.
 
@@ -41,6 +52,7 @@ class Say:
     `fresh` gives the template the code that this same decision draws: of the report that it files, to which
     the row is tied, or of the invite that it makes.
     `key` can be promised only once, ever; `silent` makes no sound where the platform can.
+    A `picture` is drawn before it goes out; if it cannot be, the message is let go: words before it say all.
     """
 
     to: Address
@@ -54,6 +66,7 @@ class Say:
     key: str | None = None
     night: Night = Night.WAIT
     silent: bool = False
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime
 from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
 from bot.core.events import Address
+from bot.core.figures import Asked, Figures
 from bot.core.report import Report
 
 NOTHING = Amounts()
@@ -28,7 +29,8 @@ class Needs:
     `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of ·
     `unreached`: who could not be told something, promised from the one moment (ms) to the other ·
     `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come;
-    `reminded`: what the sender hears of them; `spots`: what is open in every village.
+    `reminded`: what the sender hears of them; `spots`: what is open in every village ·
+    `figures`: those of a view, as far as the sender may see them.
     """
 
     code: str | None = None
@@ -59,6 +61,7 @@ class Needs:
     campaigns: bool = False
     reminded: bool = False
     spots: bool = False
+    figures: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +280,7 @@ class Facts:
     groups: tuple[Group, ...] = ()
     acts: bool = True
     unreached: Unreached | None = None
+    figures: Figures | None = None
 
     @property
     def now_ms(self) -> int:

@@ -53,6 +53,7 @@ from bot.handlers import (
     setday,
     spoken,
     start,
+    stats,
     takepart,
     urgent,
     voice,
@@ -175,6 +176,8 @@ def _pressed(talk: Talk, action: str) -> Decision:
         return setday.press(talk, rest)
     if verb in takepart.VERBS:
         return takepart.press(talk, verb, rest)
+    if verb in stats.VERBS:
+        return stats.show(talk)
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()

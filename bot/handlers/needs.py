@@ -26,11 +26,12 @@ from bot.core.events import (
     Words,
 )
 from bot.core.facts import Needs, Spot
+from bot.core.figures import BOARD
 from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.unitwords import MEMBERS
-from bot.handlers import hand_on, members, remind, rooms, setday, takepart
+from bot.handlers import hand_on, members, remind, rooms, setday, stats, takepart
 from bot.handlers.setday import DAY
 from bot.handlers.takepart import MEETING
 from bot.handlers.talk import World
@@ -87,7 +88,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             return Needs(code=session.last)
         case CampaignDue(campaign_id):
             units = frozenset({unit.id for unit in world.commune.units.values()})
-            return Needs(campaign=campaign_id, units=units, spots=True)
+            year = stats.asked_view(world, BOARD)
+            return Needs(campaign=campaign_id, units=units, spots=True, figures=year)
         case CutOff():
             return Needs(units=frozenset({world.commune.office}))
         case _:
@@ -133,6 +135,8 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
         return Needs(campaign=rest.partition(":")[0], reminded=True)
     if verb in remind.VERBS:
         return Needs(mine=True, campaigns=True, reminded=True)
+    if verb in stats.VERBS:
+        return Needs(figures=stats.asked_by_press(rest, world), mine=True)
     match verb:
         case "mem":
             return Needs(members_of=frozenset({rest.partition(":")[0]}))
@@ -197,6 +201,9 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     code = lexicon.report_code(text)
     if code is not None:
         return Needs(code=code, desk_of_report=True)
+    figures = stats.asked(text, world)
+    if figures is not None and (text.startswith("/") or not incoming.address.group):
+        return Needs(figures=figures, mine=True)
     command = lexicon.command(text)
     if lexicon.means(text, "choose_room") and not incoming.address.group:
         return Needs(groups=True)
