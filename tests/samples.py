@@ -1,8 +1,10 @@
 """A commune's figures as they might be, for pictures to be looked at and measured."""
 
+import json
 import random
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 from bot.core.campaign import FEASTS, usual
 from bot.core.effects import Picture, Say
@@ -23,6 +25,7 @@ from bot.core.figures import (
 from bot.core.indicators import Standing
 from bot.core.session import EMPTY
 from bot.core.when import ZONE, ms
+from bot.drawings.gallery import draw
 from bot.handlers import Talk, stats
 from bot.perform import Drawing, drawing
 from tests.drawing import COMMUNE, MESSAGES, WORLD
@@ -90,3 +93,18 @@ def pictures() -> dict[str, Drawing]:
 
 def drawn(picture: Picture) -> Drawing:
     return drawing(picture, MESSAGES.render(picture.words, picture.figures).text)
+
+
+FOLDER = Path(__file__).parent / "pictures"
+
+
+def main() -> None:
+    """Draw them again: to be looked at, each at the width of a phone, before they are committed."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, one in pictures().items():
+        (FOLDER / f"{name}.png").write_bytes(draw(json.loads(one.spec)))
+        print(f"drawn  {name}.png")
+
+
+if __name__ == "__main__":
+    main()

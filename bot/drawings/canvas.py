@@ -1,5 +1,6 @@
 """A sheet to draw on, in pixels from the upper left, for phones: few colours, big letters."""
 
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -22,9 +23,10 @@ INK, SOFT = "#15191d", "#525c66"
 HEAD, ON_HEAD = "#0b4f6c", "#ffffff"
 # Apart for the colour-blind, too (https://jfly.uni-koeln.de/color/); each has a shape of its own besides.
 DONE, PARTLY, NONE = "#0072b2", "#e69f00", "#c23b00"
-GROUNDS: Final = (PAPER, BAND, HEAD, DONE, PARTLY, NONE)
+GROUNDS: Final = (PAPER, BAND, HEAD, DONE)
 COLOURS: Final = (PAPER, BAND, RULE, INK, SOFT, HEAD, DONE, PARTLY, NONE)
 _STEPS: Final = 5
+_APART: Final = 8
 
 # Big enough on a phone, where 1,080 pixels are seven centimetres.
 SMALL, USUAL, LARGE, TITLE = 28, 32, 40, 54
@@ -141,17 +143,28 @@ def rgb(colour: str) -> tuple[int, int, int]:
 
 
 def _palette() -> Image.Image:
-    """Every colour, and a few steps from each ground to each: the soft edges of letters."""
-    blends = {
-        tuple(round(a + (b - a) * step / _STEPS) for a, b in zip(rgb(ground), rgb(colour), strict=True))
-        for ground in (PAPER, BAND, HEAD, DONE)
-        for colour in COLOURS
-        for step in range(_STEPS + 1)
-    }
-    few = sorted(blends)[:256]
+    """Every colour, and a few steps from each ground to each: the soft edges of letters.
+
+    Pillow looks for the nearest by six bits of eight: two that are nearer than that would be mixed up.
+    """
+    few = [rgb(colour) for colour in COLOURS]
+    for step in _blends():
+        if all(max(abs(a - b) for a, b in zip(step, kept, strict=True)) > _APART for kept in few):
+            few.append(step)
     image = Image.new("P", (1, 1))
-    image.putpalette([part for colour in few for part in colour])
+    image.putpalette([part for colour in few[:256] for part in colour])
     return image
+
+
+def _blends() -> Iterator[tuple[int, int, int]]:
+    for ground in GROUNDS:
+        for colour in COLOURS:
+            for step in range(1, _STEPS):
+                one, other = rgb(ground), rgb(colour)
+                red, green, blue = (
+                    round(a + (b - a) * step / _STEPS) for a, b in zip(one, other, strict=True)
+                )
+                yield red, green, blue
 
 
 def heading(canvas: Canvas, words: dict[str, str]) -> float:
