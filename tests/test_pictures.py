@@ -285,7 +285,7 @@ class Brush:
 
     def __init__(self) -> None:
         self.drawn: list[str] = []
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
         self.stopped = 0
 
     async def draw(self, spec: str) -> bytes:

@@ -62,8 +62,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_reports_filed", table_name="reports")
-    with op.batch_alter_table("reports", schema=None) as batch_op:
-        batch_op.drop_column("taken_at")
+    # Not in a batch: that makes a new table, and others hold on to this one.
+    op.drop_column("reports", "taken_at")
 
     with op.batch_alter_table("outbox", schema=None) as batch_op:
         batch_op.drop_index(
