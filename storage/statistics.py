@@ -1,7 +1,7 @@
 """Figures of reports by SQL: how many, how many are open or late, and how long people waited."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -78,17 +78,6 @@ class Waited:
     solve: tuple[int, int] | None = None
 
 
-@dataclass(slots=True)
-class _Filling:
-    filed: int = 0
-    found: dict[str, tuple[int, tuple[int, int]]] = field(default_factory=dict)
-
-    def done(self) -> Waited:
-        answered, answer = self.found.get("answer", (0, None))
-        solved, solve = self.found.get("solve", (0, None))
-        return Waited(self.filed, answered, answer, solved, solve)
-
-
 async def tallies(conn: AsyncConnection, within: Within, since: Sequence[tuple[int, int]]) -> list[Tally]:
     """Of each of these times (from a moment, before another): how many were filed and how many closed."""
     first, last = min(start for start, _ in since), max(end for _, end in since)
@@ -141,37 +130,40 @@ async def _grouped(
     conn: AsyncConnection, within: Within, since: int, before: int, by: sa.ColumnElement[Any]
 ) -> dict[Any, Waited]:
     inside = sa.and_(reports.c.filed_at >= since, reports.c.filed_at < before, within.where())
-    groups: dict[Any, _Filling] = {}
-    key = by.label("key")
-    for group, count in await conn.execute(sa.select(key, sa.func.count()).where(inside).group_by(key)):
-        groups[group] = _Filling(count)
     taken = reports.c.taken_at.is_not(None)
     solved = sa.and_(reports.c.closed_at.is_not(None), reports.c.status.in_(SOLVED))
-    for name, moment, told in (
-        ("answer", reports.c.taken_at, taken),
-        ("solve", reports.c.closed_at, solved),
-    ):
-        query = _ranks(sa.select(key, (moment - reports.c.filed_at).label("took")).where(inside, told))
-        for group, count, median, late in await conn.execute(query):
-            groups[group].found[name] = (count, (int(median), int(late)))
-    return {group: filling.done() for group, filling in groups.items()}
+    key = by.label("key")
+    counts = [sa.func.sum(sa.case((one, _ONE), else_=_ZERO)) for one in (taken, solved)]
+    found = await conn.execute(sa.select(key, sa.func.count(), *counts).where(inside).group_by(key))
+    groups = {row[0]: (row[1], int(row[2]), int(row[3])) for row in found}
+    answered, closed = ({group: row[at] for group, row in groups.items()} for at in (1, 2))
+    answers = await _ranked(conn, key, reports.c.taken_at, [inside, taken], answered)
+    solves = await _ranked(conn, key, reports.c.closed_at, [inside, solved], closed)
+    return {
+        group: Waited(filed, answered[group], answers.get(group), closed[group], solves.get(group))
+        for group, (filed, _, _) in groups.items()
+    }
 
 
-def _ranks(waits: sa.Select[Any]) -> sa.Select[Any]:
-    """(key, count, median, 90th percentile) by the nearest rank: SQLite has no function for it."""
-    one = waits.subquery()
-    each = sa.select(
-        one.c.key,
-        one.c.took,
-        sa.func.row_number().over(partition_by=one.c.key, order_by=one.c.took).label("rank"),
-        sa.func.count().over(partition_by=one.c.key).label("count"),
-    ).subquery()
-
-    def at(rank: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-        return sa.func.max(sa.case((each.c.rank == rank, each.c.took)))
-
-    median, late = (each.c.count + 1) // 2, (each.c.count * 9 + 9) // 10
-    return sa.select(each.c.key, each.c.count, at(median), at(late)).group_by(each.c.key, each.c.count)
+async def _ranked(
+    conn: AsyncConnection,
+    key: sa.Label[Any],
+    moment: sa.ColumnElement[int],
+    where: Sequence[sa.ColumnElement[bool]],
+    counts: Mapping[Any, int],
+) -> dict[Any, tuple[int, int]]:
+    """Of each group the median and the 90th percentile by the nearest rank: SQLite has no function for it."""
+    wanted = {group: ((count + 1) // 2, (count * 9 + 9) // 10) for group, count in counts.items() if count}
+    if not wanted:
+        return {}
+    took = moment - reports.c.filed_at
+    rank = sa.func.row_number().over(partition_by=key.element, order_by=took)
+    each = sa.select(key, took.label("took"), rank.label("rank")).where(*where).subquery()
+    # A few ranks of all groups: those that are another group's are passed over here.
+    ranks = sorted({rank for pair in wanted.values() for rank in pair})
+    query = sa.select(each.c.key, each.c.rank, each.c.took).where(each.c.rank.in_(ranks))
+    at = {(row.key, row.rank): int(row.took) for row in await conn.execute(query)}
+    return {group: (at[group, median], at[group, late]) for group, (median, late) in wanted.items()}
 
 
 async def participation(conn: AsyncConnection, campaigns: Sequence[str]) -> list[tuple[str, str, bool, bool]]:

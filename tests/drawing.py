@@ -32,6 +32,7 @@ from bot.core.events import (
     Words,
 )
 from bot.core.facts import Desk, Role
+from bot.core.figures import VIEWS
 from bot.core.form import next_slot
 from bot.core.message import Button
 from bot.core.report import NUMBERED, OUTCOMES, STATUSES, Report
@@ -306,6 +307,11 @@ PHRASES = (
     "/xuatdulieu",
     "/xoadulieu",
     "/thongke",
+    "thống kê tuần này",
+    "thong ke theo thon",
+    "số liệu thôn 3",
+    "thống kê đợt vệ sinh",
+    "thong ke chi tieu",
     "/tim AP-26-00044",
     "tra cuu",
     "làm giấy khai sinh ở đâu",
@@ -376,6 +382,7 @@ VERBS = (
     "rm",
     "rmy",
     "inv",
+    "st",
 )
 MANAGING = (
     *(
@@ -411,6 +418,7 @@ FORM = (
 )
 ARGUMENTS = (
     "",
+    *VIEWS,
     *COMMUNE.fields,
     *COMMUNE.categories,
     *VILLAGES,
