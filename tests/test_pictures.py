@@ -20,6 +20,7 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageChops, ImageStat
 
 from bot import painting, workers
+from bot.channels.base import picture_type
 from bot.drawings import canvas, worker
 from bot.drawings.gallery import KINDS, draw
 from bot.painting import LARGEST, Easel, Undrawable
@@ -32,7 +33,7 @@ from storage.tables import OutboxState
 from storage.tables import outbox as outbox_table
 from storage.tables import pictures as pictures_table
 from tests import samples
-from tests.paper import ROOT, PaperClock, small_png
+from tests.paper import ROOT, PaperClock, small_jpeg, small_png
 
 # How far the shrunken picture may be from the one that was looked at, of 255: other versions of a library
 # set letters half a pixel apart.
@@ -132,6 +133,11 @@ def looks(colour: tuple[int, int, int], kind: str) -> tuple[float, ...]:
     linear = [(part / 255) ** 2.2 for part in colour]
     seen = (sum(weight * part for weight, part in zip(row, linear, strict=True)) for row in MATRICES[kind])
     return tuple(255 * max(0.0, part) ** (1 / 2.2) for part in seen)
+
+
+def test_each_channel_is_told_what_it_is() -> None:
+    assert {picture_type(data) for data in drawn().values()} == {"image/png"}
+    assert picture_type(small_jpeg()) == "image/jpeg"
 
 
 # Letters --------------------------------------------------------------------------------------------
