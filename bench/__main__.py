@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import alert, big, broadcast, due, durable, idle, kill, photo, report, understand, zalo
+from bench import alert, big, broadcast, due, durable, idle, kill, photo, picture, report, understand, zalo
 from bench.result import Row
 
 Bench = Callable[..., Awaitable[list[Row]]]
@@ -21,6 +21,7 @@ BENCHES: dict[str, Bench] = {
     "due": due.run,
     "broadcast": broadcast.run,
     "photo": photo.run,
+    "picture": picture.run,
     "understand": understand.run,
     "idle": idle.run,
     "durable": durable.run,

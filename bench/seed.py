@@ -12,6 +12,8 @@ DAY_MS = 24 * 3600 * 1000
 NOW_MS = 1_764_000_000_000
 # One report in so many is still open.
 OPEN_ONE_IN = 200
+# A report a minute: more than ten communes have.
+EVERY_MS = 60_000
 # So many landmarks has a village.
 MARKS = 150
 # What is open wants attention far in the future: a bench of other things is not disturbed.
@@ -36,7 +38,7 @@ _AT_LON = ":lon + :reach * ((n * 104729 % 20021) / 10010.5 - 1)"
 _REPORTS = f"""{_NUMBERS}
 INSERT INTO reports (id, code, category, field, status, desk, unit, landmark, lat, lon, words, hours, private,
   person, channel, chat, filed_at, ack_by, fix_by, taken_by, taken_name, closed_at, outcome, reopened,
-  alerted_at, mark, due_at, due_step, cell, version)
+  alerted_at, mark, due_at, due_step, cell, taken_at, version)
 SELECT n, printf('AP-%02d-%05d', 10 + n / 100000, n), 'litter', 'sanitation',
   CASE WHEN n % :open = 0 THEN 'sent' ELSE 'confirmed' END,
   printf('thon-%02d', 1 + n % 20), printf('thon-%02d', 1 + n % 20),
@@ -44,12 +46,14 @@ SELECT n, printf('AP-%02d-%05d', 10 + n / 100000, n), 'litter', 'sanitation',
   {_AT_LAT}, {_AT_LON},
   'Rác đổ đầy đường, đã ba ngày chưa ai dọn, bốc mùi lắm.', '', 0,
   'telegram:' || (300000001 + n * 7907 % :people), 'telegram', 300000001 + n * 7907 % :people,
-  :now - (:count - n) * 60000, :now - (:count - n) * 60000 + 86400000,
-  :now - (:count - n) * 60000 + 259200000,
-  NULL, '', CASE WHEN n % :open = 0 THEN NULL ELSE :now - (:count - n) * 60000 + 86400000 END, '', 0,
-  :now - (:count - n) * 60000, 'nha van hoa ngo ' || (n / 20 % :marks),
+  :now - (:count - n) * :every, :now - (:count - n) * :every + 86400000,
+  :now - (:count - n) * :every + 259200000,
+  NULL, '', CASE WHEN n % :open = 0 THEN NULL ELSE :now - (:count - n) * :every + 86400000 END, '', 0,
+  :now - (:count - n) * :every, 'nha van hoa ngo ' || (n / 20 % :marks),
   CASE WHEN n % :open = 0 THEN :never END, CASE WHEN n % :open = 0 THEN 'fix' ELSE '' END,
-  cell({_AT_LAT}, {_AT_LON}), CASE WHEN n % :open = 0 THEN 0 ELSE 3 END
+  cell({_AT_LAT}, {_AT_LON}),
+  CASE WHEN n % :open > 0 THEN :now - (:count - n) * :every + 60000 * (n * 7919 % 1400) END,
+  CASE WHEN n % :open = 0 THEN 0 ELSE 3 END
 FROM numbers"""
 _HISTORY = f"""{_NUMBERS}
 INSERT INTO history (report, at, person, action, before, after, note)
@@ -76,20 +80,20 @@ _COUNTER = """INSERT INTO counters (name, value) VALUES ('report/26', 2000000)
 ON CONFLICT (name) DO UPDATE SET value = 2000000"""
 
 
-async def seed(data: Path, reports: int) -> None:
-    """A migrated database with so many reports in the folder; nobody else may have it open."""
+async def seed(data: Path, reports: int, every: int = EVERY_MS) -> None:
+    """A migrated database with so many reports in the folder, one `every` ms; nobody else has it open."""
     db = Database.in_folder(data)
     try:
         await migrate.upgrade(db)
     finally:
         await db.close()
-    fill(data / "anphuxanh.db", reports)
+    fill(data / "anphuxanh.db", reports, every)
 
 
-def fill(path: Path, reports: int) -> None:
+def fill(path: Path, reports: int, every: int = EVERY_MS) -> None:
     people = min(PEOPLE, max(1, reports // 20))
     common = {"now": NOW_MS, "people": people, "open": OPEN_ONE_IN, "lat": LAT, "lon": LON, "reach": REACH}
-    common |= {"marks": MARKS, "never": NEVER_MS}
+    common |= {"marks": MARKS, "never": NEVER_MS, "every": every}
     steps = (
         (_PEOPLE, people),
         (_ACCOUNTS, people),

@@ -33,13 +33,15 @@ from bot.fetching import Cleaner, Fetching
 from bot.handlers import World
 from bot.inbox import Inbox
 from bot.messages import Messages
+from bot.painting import Easel
 from bot.perform import draw_invite
 from bot.photos import Studio
+from bot.picturing import Painter, Picturing
 from bot.platforms import Platform, platforms_of, signer_of, wants_webchat
 from bot.reminders import Reminders
 from bot.settings import Settings
 from bot.web import Figures, add_hook, application
-from storage import inbox, migrate, outbox, people, photos, uploads
+from storage import inbox, migrate, outbox, people, photos, pictures, uploads
 from storage.database import Database
 from storage.files import Files
 
@@ -58,6 +60,7 @@ class Parts:
     deliveries: dict[str, Delivery]
     fetching: Fetching
     broadcasting: Broadcasting
+    picturing: Picturing
     reminders: Reminders
 
 
@@ -70,6 +73,7 @@ def build(
     studio: Cleaner,
     follow: Callable[[str], Awaitable[Point | None]],
     clock: Clock,
+    painter: Painter,
     draw_invite: Callable[[], str] = draw_invite,
 ) -> Parts:
     """Put the parts together. They never call each other: each gets only a bell to ring."""
@@ -85,6 +89,7 @@ def build(
         if more:
             fetching.wake()
             broadcasting.wake()
+            picturing.wake()
 
     def told() -> None:
         deliver()
@@ -96,9 +101,10 @@ def build(
         deliveries[name] = Delivery(db, channel, files, clock, told, by_name)
     fetching = Fetching(db, by_name, files, studio, follow, clock, conversation.wake)
     broadcasting = Broadcasting(db, {name: one.abilities for name, one in by_name.items()}, clock, deliver)
+    picturing = Picturing(db, files, painter, clock, deliver)
     reminders = Reminders(db, commune, by_name, clock, conversation.wake)
     box = Inbox(db, clock, conversation.wake)
-    return Parts(box, conversation, deliveries, fetching, broadcasting, reminders)
+    return Parts(box, conversation, deliveries, fetching, broadcasting, picturing, reminders)
 
 
 def open_database(settings: Settings) -> Database:
@@ -196,6 +202,7 @@ async def recover(db: Database, clock: Clock) -> None:
     if db.sqlite:
         await db.write(lambda conn: outbox.release(conn, 2**62))
         await db.write(lambda conn: photos.release(conn, clock.ms()))
+        await db.write(lambda conn: pictures.release(conn, clock.ms()))
 
 
 async def figures(db: Database, parts: Parts, clock: Clock, outside: Iterable[Platform] = ()) -> Figures:
@@ -233,6 +240,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     """The whole program from its settings, for as long as the block lasts; yields the port it listens on."""
     clock = clock or SystemClock()
     commune, db, studio = commune_of(settings), open_database(settings), Studio()
+    easel = Easel(settings.data_dir / "drawing")
     outside, webchat = platforms_of(settings, db, clock), None
     async with contextlib.AsyncExitStack() as stack:
         if db.sqlite:
@@ -240,6 +248,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         files = open_files(settings)
         stack.push_async_callback(db.close)
         stack.push_async_callback(studio.stop)
+        stack.push_async_callback(easel.stop)
         await prepare(db)
         await recover(db, clock)
         if wants_webchat(settings):
@@ -249,7 +258,16 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         channels: list[Channel] = [platform.channel for platform in outside]
         channels += [webchat] if webchat is not None else []
         await hang_pictures(db, files, channels)
-        parts = build(db, commune, channels, files=files, studio=studio, follow=maplinks.follow, clock=clock)
+        parts = build(
+            db,
+            commune,
+            channels,
+            files=files,
+            studio=studio,
+            follow=maplinks.follow,
+            clock=clock,
+            painter=easel,
+        )
         app = application(partial(figures, db, parts, clock, outside))
         if webchat is not None:
             _mount_page(app, webchat, parts, commune, settings)
@@ -328,6 +346,7 @@ async def _store_polled(box: Inbox, name: str, received: list[Received], malform
 
 def _loops(parts: Parts) -> list["asyncio.Task[None]"]:
     loops = [parts.conversation.run(), parts.fetching.run(), parts.broadcasting.run(), parts.reminders.run()]
+    loops.append(parts.picturing.run())
     loops += [delivery.run() for delivery in parts.deliveries.values()]
     return [asyncio.create_task(loop) for loop in loops]
 

@@ -18,6 +18,7 @@ from bot.core import form
 from bot.core import session as talk
 from bot.core.effects import (
     Broadcast,
+    Effect,
     Erase,
     FileReport,
     FollowLink,
@@ -26,6 +27,7 @@ from bot.core.effects import (
     Lane,
     MakeInvite,
     MakePairing,
+    Picture,
     Say,
     ShowPhotos,
     StopBroadcast,
@@ -36,7 +38,7 @@ from bot.core.session import Session
 from bot.handlers import Decision, World, decide, needs, read_press
 from bot.inbox import parse_own
 from bot.messages import Messages
-from bot.perform import Done, Spoken
+from bot.perform import Done, Drawing, Spoken
 from storage import inbox, offers, sessions
 from storage.database import Conflict, Database
 from storage.inbox import INTERNAL, Stored
@@ -67,7 +69,7 @@ class _Chat:
 
 
 class Conversation:
-    """`woken` is called after each commit that others may have to act on: deliver; if True, fetch, broadcast.
+    """`woken` is called after each commit that others may have to act on; if True, not only who delivers.
 
     `draw_invite` draws the code of an invite.
     """
@@ -235,7 +237,7 @@ class Conversation:
             decision = decide(incoming, chat.session, known, self._world)
             decided.append((chat, incoming, known.me.person, decision))
         await self._write(conn, decided, int(now.timestamp() * 1000))
-        return any(isinstance(effect, BUSY) for *_, decision in decided for effect in decision.effects)
+        return any(_for_others(effect) for *_, d in decided for effect in d.effects)
 
     async def _write(
         self, conn: AsyncConnection, decided: Sequence[tuple[_Chat, Incoming, str, Decision]], now: int
@@ -270,12 +272,13 @@ class Conversation:
             if isinstance(effect, Say):
                 key = (effect.message, id(effect.data))
                 if key not in rendered:
-                    drawn = {"code": code or invite or activity} if effect.fresh else {}
-                    rendered[key] = self._messages.render(effect.message, {**effect.data, **drawn})
+                    number = {"code": code or invite or activity} if effect.fresh else {}
+                    rendered[key] = self._messages.render(effect.message, {**effect.data, **number})
                 # There a bare number means a village, or how many.
                 elsewhere = effect.to != incoming.address or not asked
                 numbered = effect.lane != Lane.ALERT and elsewhere
-                spoken.append(Spoken(effect, replace(rendered[key], numbered=numbered)))
+                drawn = self._drawing(effect.picture)
+                spoken.append(Spoken(effect, replace(rendered[key], numbered=numbered), drawn))
             elif isinstance(effect, ShowPhotos):
                 shown = effect.code or code
                 data = {**effect.data, "code": shown}
@@ -284,6 +287,17 @@ class Conversation:
                 render = partial(self._messages.render, effect.message)
                 told[effect.key] = {village: render(data) for village, data in effect.data.items()}
         return Done(incoming, person, decision.effects, tuple(spoken), captions, code, invite, told, activity)
+
+    def _drawing(self, picture: Picture | None) -> Drawing | None:
+        if picture is None:
+            return None
+        return perform.drawing(picture, self._messages.render(picture.words, picture.figures).text)
+
+
+def _for_others(effect: Effect) -> bool:
+    """Whether another loop than the one that sends has something to do now."""
+    drawn = isinstance(effect, Say) and effect.picture is not None
+    return drawn or isinstance(effect, BUSY)
 
 
 def _incoming(row: Stored, parsed: Parsed) -> Incoming:

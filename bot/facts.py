@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cleanups, deeds, notices
+from bot import cleanups, deeds, figures, notices
 from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
@@ -210,6 +210,12 @@ async def _one(
         values["spots"] = await _as_reports(conn, await reports.open_in_villages(conn, SPOTS_READ))
     if need.notice is not None and notices.may_know(me, incoming, office):
         values["notices"] = await notices.found(conn, need.notice, office, channels, now)
+    if need.figures is not None:
+        roles = [(role.unit, role.role) for role in me.roles]
+        if incoming.address.group:
+            # In a room everybody reads along: it hears of its own unit.
+            roles = [(unit, role) for unit, role in roles if unit == room and role != LEAD]
+        values["figures"] = await figures.gather(conn, need.figures, roles, now)
     if need.my_desks:
         values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:

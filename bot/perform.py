@@ -1,5 +1,6 @@
 """What decisions decided, written in the caller's transaction."""
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -40,6 +41,7 @@ from bot.core.effects import (
     Note,
     Pair,
     Participate,
+    Picture,
     Reach,
     Relocate,
     Remind,
@@ -72,6 +74,7 @@ from storage import (
     pairings,
     people,
     photos,
+    pictures,
     reports,
     sessions,
 )
@@ -87,11 +90,29 @@ CHOICES_ROOM = 320
 
 
 @dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture as it will be drawn (JSON), and where in the store it will be: by all that it shows."""
+
+    key: str
+    spec: str
+
+
+def drawing(picture: Picture, words: str) -> Drawing:
+    """`words` are the lines of its template: "name: what is written there"."""
+    lines = (line.partition(": ") for line in words.splitlines())
+    told = {name: text for name, colon, text in lines if colon}
+    whole = {"kind": picture.words.rpartition("/")[2], "words": told, "figures": picture.figures}
+    spec = json.dumps(whole, ensure_ascii=False, sort_keys=True)
+    return Drawing(f"pictures/{hashlib.sha256(spec.encode()).hexdigest()}.png", spec)
+
+
+@dataclass(frozen=True, slots=True)
 class Spoken:
     """A Say with its words: rendered before anything is written, so that a bad template writes nothing."""
 
     say: Say
     message: Message
+    picture: Drawing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +147,7 @@ class _Batch:
     new_photos: list[dict[str, Any]] = field(default_factory=list)
     ids: dict[str, int] = field(default_factory=dict)
     shown: dict[tuple[int, str], list[photos.Photo]] = field(default_factory=dict)
+    drawings: dict[str, str] = field(default_factory=dict)
 
 
 async def draw_codes(conn: AsyncConnection, prefix: str, count: int, now: int) -> list[str]:
@@ -171,9 +193,21 @@ async def write(
         await outbox.supersede(conn, batch.questions)
     if batch.offered:
         await offers.save(conn, batch.offered)
+    if batch.drawings:
+        await _want_pictures(conn, batch)
     if batch.promises:
         await _hold_floods(conn, batch)
         await outbox.promise(conn, batch.promises)
+
+
+async def _want_pictures(conn: AsyncConnection, batch: _Batch) -> None:
+    """What shows a picture that is not drawn yet waits for it. Asked in one order: no two wait in a ring."""
+    ready = {
+        key: await pictures.want(conn, key, spec, batch.now) for key, spec in sorted(batch.drawings.items())
+    }
+    for row in batch.promises:
+        if not ready.get(row.get("photo") or "", True):
+            row["state"] = OutboxState.UNDRAWN
 
 
 async def _hold_floods(conn: AsyncConnection, batch: _Batch) -> None:
@@ -406,7 +440,7 @@ def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
 
 
 async def _change(conn: AsyncConnection, one: Done, change: Change, now: int) -> None:
-    await reports.change(conn, change.report, change.version, change.values)
+    await reports.change(conn, change.report, change.version, change.values, now)
     line = _line(one, change.report, change.action, now, change.before, change.after, change.note)
     await reports.note(conn, [line])
 
@@ -480,6 +514,12 @@ def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
         "silent": say.silent,
     }
     able = batch.abilities.get(say.to.channel, USUAL)
+    if spoken.picture is not None:
+        if say.to.group and not able.rooms_act:
+            # No pictures there; the words that it goes with were said.
+            return
+        batch.drawings[spoken.picture.key] = spoken.picture.spec
+        row["photo"] = spoken.picture.key
     if spoken.message.place_wanted and able.place_picture_key is not None and not say.to.group:
         batch.promises.append(_how_to_place(row, able.place_picture_key, batch.now))
     batch.promises += parts(row, able)

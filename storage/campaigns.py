@@ -47,6 +47,12 @@ async def coming(conn: AsyncConnection, day: str, limit: int) -> list[Row]:
     return list(await conn.execute(query))
 
 
+async def of_year(conn: AsyncConnection, year: int) -> list[Row]:
+    """All of a year, in the order of their working days."""
+    query = sa.select(campaigns).where(campaigns.c.year == year).order_by(campaigns.c.day)
+    return list(await conn.execute(query))
+
+
 async def change(conn: AsyncConnection, campaign: str, version: int, values: Mapping[str, Any]) -> None:
     """Raises Conflict when it was changed meanwhile."""
     same = sa.and_(campaigns.c.id == campaign, campaigns.c.version == version)

@@ -118,7 +118,8 @@ async def _heard(conn: AsyncConnection, key: str, chat: str, upto: int) -> None:
 
 async def _said(conn: AsyncConnection, channel: str, chat: str) -> None:
     theirs = sa.and_(outbox.c.channel == channel, outbox.c.chat == chat)
-    unsent = outbox.c.state.in_((OutboxState.DUE, OutboxState.SENDING, OutboxState.HELD))
+    waiting = (OutboxState.DUE, OutboxState.SENDING, OutboxState.HELD, OutboxState.UNDRAWN)
+    unsent = outbox.c.state.in_(waiting)
     await conn.execute(sa.update(outbox).where(theirs, unsent).values(state=OutboxState.SUPERSEDED))
     empty = {"text": "", "buttons": "[]", "key": None, "chat": GONE, "photo": None, "platform_id": None}
     await conn.execute(sa.update(outbox).where(theirs).values(**empty))

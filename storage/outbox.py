@@ -20,6 +20,7 @@ LATER = 2**62
 DUE: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.DUE))
 SENDING: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.SENDING))
 HELD: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.HELD))
+UNDRAWN: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.UNDRAWN))
 # The lanes that flood a chat, written as the partial index has them: alerts and photos.
 FLOODING: tuple[sa.ColumnElement[int], ...] = (sa.literal_column("0"), sa.literal_column("3"))
 _BLANK = {
@@ -211,7 +212,8 @@ async def name_of(conn: AsyncConnection, channel: str, chat: str, platform_id: s
 
 
 async def move_chat(conn: AsyncConnection, channel: str, old: str, new: str) -> None:
-    where = sa.and_(outbox.c.channel == channel, outbox.c.chat == old, outbox.c.state == DUE)
+    waits = sa.or_(outbox.c.state == DUE, outbox.c.state == UNDRAWN)
+    where = sa.and_(outbox.c.channel == channel, outbox.c.chat == old, waits)
     await conn.execute(sa.update(outbox).where(where).values(chat=new))
 
 
@@ -253,6 +255,19 @@ async def unhold(conn: AsyncConnection, channel: str, chat: str, photos_from: in
     said = sa.update(outbox).where(here, outbox.c.photo.is_(None))
     await conn.execute(said.values(state=OutboxState.SUPERSEDED))
     await conn.execute(sa.update(outbox).where(here).values(state=OutboxState.DUE, due_at=photos_from))
+
+
+async def drawn(conn: AsyncConnection, photo: str) -> int:
+    """The picture is in the store: what waited for it may go out. How many that were."""
+    waits = sa.and_(outbox.c.state == UNDRAWN, outbox.c.photo == photo)
+    return (await conn.execute(sa.update(outbox).where(waits).values(state=OutboxState.DUE))).rowcount
+
+
+async def undrawable(conn: AsyncConnection, photo: str, why: str) -> None:
+    """The picture cannot be drawn: what it would have shown was said in words before."""
+    waits = sa.and_(outbox.c.state == UNDRAWN, outbox.c.photo == photo)
+    values = {"state": OutboxState.SUPERSEDED, "problem": why}
+    await conn.execute(sa.update(outbox).where(waits).values(**values))
 
 
 async def depth(conn: AsyncConnection) -> list[tuple[int, int, int]]:

@@ -14,6 +14,8 @@ Row = sa.Row[Any]
 _ONE = sa.select(reports)
 # Written into the statement: a bound value would keep the database from using the partial index.
 HELD: sa.ColumnElement[int] = sa.literal_column(str(OutboxState.HELD))
+# Whoever brings a report there has taken it on.
+TAKEN_ON = ("acknowledged", "in_progress", "resolved")
 # More than anybody may file in a day.
 FILED_LOOK = 64
 
@@ -32,10 +34,17 @@ async def note(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None
     await conn.execute(sa.insert(history), filled)
 
 
-async def change(conn: AsyncConnection, report: int, version: int, values: Mapping[str, Any]) -> None:
-    """Raises Conflict when the report is not at that version any more."""
+async def change(
+    conn: AsyncConnection, report: int, version: int, values: Mapping[str, Any], now: int | None = None
+) -> None:
+    """Raises Conflict when the report is not at that version any more.
+
+    `now` is when it was first taken on, if this takes it on.
+    """
     where = sa.and_(reports.c.id == report, reports.c.version == version)
     statement = sa.update(reports).where(where).values(version=version + 1, **_on_grid(values))
+    if now is not None and values.get("status") in TAKEN_ON:
+        statement = statement.values(taken_at=sa.func.coalesce(reports.c.taken_at, now))
     if (await conn.execute(statement)).rowcount != 1:
         raise Conflict("report")
 

@@ -25,10 +25,11 @@ class OutboxState:
     """`DUE` waits; `SENDING` is leased; `UNKNOWN` was perhaps sent (lanes that must not double).
 
     `HELD` waits for the digest that will say it with others, when a chat was flooded. `UNREACHABLE` could not
-    be sent, as the platform's window was closed and there was no other way to the person.
+    be sent, as the platform's window was closed and there was no other way to the person. `UNDRAWN` waits
+    for its picture, and nothing of its chat waits behind it.
     """
 
-    DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED, HELD, UNREACHABLE = 0, 1, 2, 3, 4, 5, 6, 7
+    DUE, SENDING, SENT, REFUSED, UNKNOWN, SUPERSEDED, HELD, UNREACHABLE, UNDRAWN = 0, 1, 2, 3, 4, 5, 6, 7, 8
 
 
 class BroadcastState:
@@ -44,6 +45,12 @@ class PhotoState:
     """`ERASED`: its file is to go from the store, and then its row."""
 
     WAITING, READY, BAD, ERASED = 0, 1, 2, 3
+
+
+class PictureState:
+    """`WAITING` is to be drawn, `READY` is in the store; what cannot be drawn is let go with its row."""
+
+    WAITING, READY = 0, 1
 
 
 inbox = sa.Table(
@@ -204,10 +211,23 @@ reports = sa.Table(
     sa.Column("due_at", Moment, comment="when it wants attention next"),
     sa.Column("due_step", Text, nullable=False, server_default=""),
     sa.Column("cell", sa.BigInteger, comment="where the point lies on the grid"),
+    sa.Column("taken_at", Moment, comment="when somebody first took it on"),
     sa.Column("version", sa.Integer, nullable=False, default=0),
 )
 OPEN = ("sent", "acknowledged", "in_progress", "forwarded", "reopened")
 sa.Index("ix_reports_person", reports.c.person, reports.c.id)
+# Figures of a time are counted from the index alone.
+sa.Index(
+    "ix_reports_filed",
+    reports.c.filed_at,
+    reports.c.unit,
+    reports.c.desk,
+    reports.c.field,
+    reports.c.private,
+    reports.c.status,
+    reports.c.taken_at,
+    reports.c.closed_at,
+)
 # What is looked at in vain around a place is told by the index alone.
 sa.Index(
     "ix_reports_place",
@@ -413,6 +433,12 @@ sa.Index(
     outbox.c.chat,
     sqlite_where=outbox.c.state == OutboxState.HELD,
     postgresql_where=outbox.c.state == OutboxState.HELD,
+)
+sa.Index(
+    "ix_outbox_undrawn",
+    outbox.c.photo,
+    sqlite_where=outbox.c.state == OutboxState.UNDRAWN,
+    postgresql_where=outbox.c.state == OutboxState.UNDRAWN,
 )
 # What floods a chat: alerts and the photos that follow them.
 sa.Index(
@@ -652,6 +678,24 @@ sa.Index(
         (sa.literal_column("'waiting'"), sa.literal_column("'running'"))
     ),
 )
+
+pictures = sa.Table(
+    "pictures",
+    metadata,
+    sa.Column("key", Text, primary_key=True, comment="where it is or will be in the photo store"),
+    sa.Column("spec", Text, nullable=False, comment="JSON: its kind, its words, what it shows"),
+    sa.Column("state", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("due_at", Moment, nullable=False, comment="when it is to be drawn; while it is, a lease"),
+    sa.Column("asked_at", Moment, nullable=False, comment="when it was last promised to somebody"),
+)
+sa.Index(
+    "ix_pictures_waiting",
+    pictures.c.due_at,
+    sqlite_where=pictures.c.state == PictureState.WAITING,
+    postgresql_where=pictures.c.state == PictureState.WAITING,
+)
+sa.Index("ix_pictures_asked", pictures.c.asked_at)
 
 counters = sa.Table(
     "counters",

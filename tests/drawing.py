@@ -32,6 +32,7 @@ from bot.core.events import (
     Words,
 )
 from bot.core.facts import Desk, Role
+from bot.core.figures import VIEWS
 from bot.core.form import next_slot
 from bot.core.message import Button
 from bot.core.notice import Composing
@@ -308,6 +309,11 @@ PHRASES = (
     "/xuatdulieu",
     "/xoadulieu",
     "/thongke",
+    "thống kê tuần này",
+    "thong ke theo thon",
+    "số liệu thôn 3",
+    "thống kê đợt vệ sinh",
+    "thong ke chi tieu",
     "/tim AP-26-00044",
     "tra cuu",
     "làm giấy khai sinh ở đâu",
@@ -387,6 +393,7 @@ VERBS = (
     "rm",
     "rmy",
     "inv",
+    "st",
 )
 MANAGING = (
     *(
@@ -422,6 +429,7 @@ FORM = (
 )
 ARGUMENTS = (
     "",
+    *VIEWS,
     *COMMUNE.fields,
     *COMMUNE.categories,
     *VILLAGES,

@@ -15,7 +15,7 @@ from bot.config import load_commune
 from bot.core.commune import Point
 from storage.database import Database
 from storage.files import Files
-from tests.paper import ROOT, Paper, PaperClock, PaperStudio
+from tests.paper import ROOT, Paper, PaperClock, PaperPainter, PaperStudio
 
 
 async def main(database_url: str, at: str) -> None:
@@ -32,6 +32,7 @@ async def main(database_url: str, at: str) -> None:
             [Paper()],
             files=Files(folder),
             studio=PaperStudio(),
+            painter=PaperPainter(),
             follow=follow,
             clock=PaperClock(datetime.fromtimestamp(int(at) / 1000, UTC)),
         )

@@ -122,7 +122,7 @@ class OnWebchat:
             found = await self._channel.picture(bubble.id)
             if found is None or (voice and voices.kind_of(found[1]) is None):
                 raise Strange("a voice message that cannot be played")
-            if not voice and not found[1].startswith(b"\xff\xd8\xff"):
+            if not voice and not found[1].startswith((b"\xff\xd8\xff", b"\x89PNG")):
                 raise Strange("a photo that cannot be drawn")
         entries: list[dict[str, Any]] = json.loads(bubble.buttons)
         buttons = [Button(entry["label"], entry["action"]) for entry in entries if "action" in entry]

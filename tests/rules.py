@@ -445,6 +445,22 @@ def lets_only_heads_and_the_office_manage_members(step: Step) -> None:
         assert any((m.person, m.unit) == (done[0].person, done[0].unit) for m in step.facts.members)
 
 
+def shows_figures_to_those_whom_they_concern(step: Step) -> None:
+    """Boards of the whole commune are the office's and theirs who lead; in a room it is the room's own."""
+    for say, _ in step.said:
+        roles = {(role.unit, role.role) for role in step.facts.me.roles}
+        if say.message in ("duty/figures", "duty/figures_week", "duty/figures_villages"):
+            assert say.to == step.here
+            assert roles
+        if say.message in ("duty/figures_board", "duty/figures_targets"):
+            assert say.to == step.here
+            assert (COMMUNE.office, "office") in roles or any(role == LEAD for _, role in roles)
+            assert not step.here.group or step.facts.room == COMMUNE.office
+        if say.picture is not None:
+            first = next(other for other, _ in step.said if other.to == say.to)
+            assert first.picture is None, "a picture without words before it"
+
+
 def tells_for_another_only_as_a_member(step: Step) -> None:
     if step.filed is not None and step.filed.values["behalf"]:
         assert step.facts.me.roles
@@ -489,6 +505,7 @@ RULES: tuple[Callable[[Step], None], ...] = (
     never_names_the_reporter_to_a_desk,
     takes_no_reports_in_a_group,
     lets_only_heads_and_the_office_manage_members,
+    shows_figures_to_those_whom_they_concern,
     tells_for_another_only_as_a_member,
     lets_only_another_let_a_notice_go,
 )

@@ -19,11 +19,13 @@ from bot.core.events import (
     Pressed,
 )
 from bot.core.facts import Desk, Facts, Invite, Me, Member, Needs, PhotoFact, Refusal, Role
+from bot.core.figures import Figures, Scope, scope_of
 from bot.core.message import Button, Message
 from bot.core.notice import Decider, Notice, Notices, Reach, Reached, audience
 from bot.core.report import Report
 from bot.core.session import EMPTY, Session
 from bot.handlers import Decision, decide, needs, read_press
+from tests import samples
 
 # A talk, step by step -----------------------------------------------------------------------------
 from tests.drawing import (
@@ -135,7 +137,17 @@ def facts_for(
         refusal=refusal,
         members=draw(members(need, me)),
         notices=draw(notices(need, me)),
+        figures=figures_for(need, me, room if incoming.address.group else None, incoming.address.group),
     )
+
+
+def figures_for(need: Needs, me: Me, room: str | None, grouped: bool) -> Figures | None:
+    """The figures of the view that is asked for, as far as the sender may see them."""
+    if need.figures is None:
+        return None
+    roles = [(role.unit, role.role) for role in me.roles if not grouped or role.unit == room]
+    known = dict(samples.figures()).get(need.figures.view) or Figures(need.figures.view, Scope())
+    return replace(known, scope=scope_of(roles, need.figures))
 
 
 @st.composite

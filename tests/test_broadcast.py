@@ -34,7 +34,7 @@ from storage.tables import BroadcastState, OutboxState
 from storage.tables import broadcasts as broadcasts_table
 from storage.tables import outbox as outbox_table
 from storage.tables import people as people_table
-from tests.paper import ROOT, Paper, PaperClock, PaperStudio
+from tests.paper import ROOT, Paper, PaperClock, PaperPainter, PaperStudio
 
 COMMUNE = load_commune(ROOT / "commune.toml")
 START = datetime(2026, 4, 29, 11, 30, tzinfo=UTC)
@@ -93,6 +93,7 @@ class Commune:
             self.platforms,
             files=Files(str(self.folder / "photos")),
             studio=PaperStudio(),
+            painter=PaperPainter(),
             follow=follow,
             clock=self.clock,
         )

@@ -39,7 +39,7 @@ from storage.files import Files
 from storage.tables import OutboxState
 from storage.tables import inbox as inbox_table
 from storage.tables import outbox as outbox_table
-from tests.paper import ROOT, Paper, PaperClock, PaperStudio
+from tests.paper import ROOT, Paper, PaperClock, PaperPainter, PaperStudio
 
 NO_PACE = Pace(1e6, 1e6, 10**6, 1e6)
 ENOUGH_STEPS = 3000
@@ -501,7 +501,16 @@ def program(db: Database, channel: Scripted, clock: PaperClock, folder: Path) ->
         return None
 
     commune, files = load_commune(ROOT / "commune.toml"), Files(str(folder / "photos"))
-    return build(db, commune, [channel], files=files, studio=PaperStudio(), follow=nowhere, clock=clock)
+    return build(
+        db,
+        commune,
+        [channel],
+        files=files,
+        studio=PaperStudio(),
+        painter=PaperPainter(),
+        follow=nowhere,
+        clock=clock,
+    )
 
 
 # The database in trouble ---------------------------------------------------------------------------

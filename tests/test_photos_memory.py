@@ -8,7 +8,7 @@ from PIL import Image
 
 from bot.photos import Studio
 from tests.heic import heic
-from tests.pictures import MB, encoded, memory, peak, scene, working
+from tests.scenes import MB, encoded, memory, peak, scene, working
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 from bot import photo_worker
 from bot.photos import Clean, Studio
 from tests.heic import heic
-from tests.pictures import BLUE, RED, WHITE, corners, distance, encoded, scene, seen, working
+from tests.scenes import BLUE, RED, WHITE, corners, distance, encoded, scene, seen, working
 
 
 @pytest.fixture

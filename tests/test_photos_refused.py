@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from bot.photos import PROBLEMS, PhotoTrouble, Studio
 from tests.heic import heic
-from tests.pictures import MB, corners, encoded, marked_exif, outcome, peak, scene, working
+from tests.scenes import MB, corners, encoded, marked_exif, outcome, peak, scene, working
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from bot.photos import Studio
 from tests.heic import heic
-from tests.pictures import MARK, corners, encoded, marked_exif, working
+from tests.scenes import MARK, corners, encoded, marked_exif, working
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot import photo_worker, photos
+from bot import photo_worker, photos, workers
 from bot.photos import PhotoTrouble, Studio
-from tests.pictures import MB, corners, encoded, outcome, peak, scene, seen, working
+from tests.scenes import MB, corners, encoded, outcome, peak, scene, seen, working
 
 ROOT = Path(__file__).parents[1]
 
@@ -139,7 +139,7 @@ async def test_a_worker_taken_over_is_not_believed(
     studio: Studio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: bytes
 ) -> None:
     liar = tmp_path / "liar.py"
-    liar.write_text(f"import os; os.write(1, {photos.READY + answer!r}); os.read(0, 9)")
+    liar.write_text(f"import os; os.write(1, {workers.READY + answer!r}); os.read(0, 9)")
     monkeypatch.setattr(photos, "WORKER", liar)
     assert await outcome(studio, encoded(corners(), "JPEG")) == "broken"
     assert studio.pid is None
@@ -148,7 +148,7 @@ async def test_a_worker_taken_over_is_not_believed(
 async def test_the_worker_gets_no_secrets(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELEGRAM_TOKEN", "a secret of the bot")
     worker = await started(studio)
-    assert environment(worker) <= {*photos.ENVIRONMENT, *photos.PASSED_ON}
+    assert environment(worker) <= {*workers.ENVIRONMENT, *workers.PASSED_ON}
     assert "PATH" in environment(worker)
 
 
@@ -223,6 +223,6 @@ def test_the_worker_ends_with_a_killed_bot_and_the_bot_never_loads_pillow() -> N
 
 def test_both_sides_speak_the_same_protocol() -> None:
     assert photos.ANSWER.format == photo_worker.ANSWER.format
-    assert photos.LENGTH.format == photo_worker.LENGTH.format
-    assert photos.READY == photo_worker.READY
+    assert workers.LENGTH.format == photo_worker.LENGTH.format
+    assert workers.READY == photo_worker.READY
     assert photos.MAX_SIDE == photo_worker.LONGEST

@@ -8,7 +8,18 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage import announcements, broadcasts, inbox, outbox, people, photos, reports, sessions
+from storage import (
+    announcements,
+    broadcasts,
+    inbox,
+    outbox,
+    people,
+    photos,
+    pictures,
+    reports,
+    sessions,
+    statistics,
+)
 from storage.database import Database
 from storage.tables import metadata
 
@@ -17,6 +28,9 @@ async def same_place(conn: AsyncConnection, mark: str, point: tuple[float, float
     return await reports.same_place(conn, "order", "thon-03", mark, point, 60, 1, 20)
 
 
+FILED = "COVERING INDEX ix_reports_filed (filed_at>? AND filed_at<?)"
+EVERYTHING = statistics.Within(all=True, without="lead")
+OF_A_VILLAGE = statistics.Within(villages=frozenset({"thon-03"}), place="thon-03", without="lead")
 STALE = broadcasts.Stale(1, broadcasts.STOPPED, over=False)
 BY_POINT = "COVERING INDEX ix_reports_place (cell=? AND field=? AND filed_at>?)"
 INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
@@ -62,6 +76,14 @@ INDEXED: dict[str, tuple[str, Callable[[AsyncConnection], Awaitable[Any]]]] = {
     "open for a digest": ("ix_reports_open", lambda c: reports.open_for(c, "thon-03", (), 9, 15)),
     "desks with open": ("ix_reports_open", reports.desks_with_open),
     "figures": ("ix_reports_closed", lambda c: reports.counts(c, 9, 1)),
+    "figures of a time": (FILED, lambda c: statistics.by_period(c, OF_A_VILLAGE, 1, 9, 3)),
+    "figures of villages": (FILED, lambda c: statistics.by_village(c, EVERYTHING, 1, 9)),
+    "how many were filed": (FILED, lambda c: statistics.tallies(c, EVERYTHING, [(1, 9), (5, 9)])),
+    "how many were closed": ("ix_reports_closed", lambda c: statistics.tallies(c, EVERYTHING, [(1, 9)])),
+    "what is open by village": ("ix_reports_open", lambda c: statistics.standings(c, EVERYTHING, 9)),
+    "pictures to draw": ("ix_pictures_waiting", lambda c: pictures.waiting(c, 1, 2, 4)),
+    "pictures of old": ("ix_pictures_asked", lambda c: pictures.old(c, 1, 4)),
+    "what waits for a picture": ("ix_outbox_undrawn", lambda c: outbox.drawn(c, "pictures/a.png")),
     "filed since": ("ix_reports_person", lambda c: reports.filed_since(c, "t:1", 1, 2)),
     "held chats": ("ix_outbox_held", lambda c: outbox.held_chats(c, 9)),
     "held for": ("ix_outbox_held", lambda c: reports.held_for(c, "t", "a", 40)),

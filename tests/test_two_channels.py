@@ -22,7 +22,7 @@ from storage.database import Database
 from storage.files import Files
 from storage.tables import OutboxState, accounts, reports
 from storage.tables import outbox as outbox_table
-from tests.paper import ROOT, Paper, PaperClock, PaperStudio
+from tests.paper import ROOT, Paper, PaperClock, PaperPainter, PaperStudio
 
 HOUR_MS = 3600 * 1000
 DAY = timedelta(days=1)
@@ -104,6 +104,7 @@ async def village(database: Database, tmp_path: Path) -> AsyncIterator[Village]:
         [telegram, zalo],
         files=Files(str(tmp_path / "photos")),
         studio=PaperStudio(),
+        painter=PaperPainter(),
         follow=follow,
         clock=clock,
         draw_invite=lambda: CODE,

@@ -54,7 +54,16 @@ async def test_the_first_copy_of_a_photo_stays(door: Door) -> None:
     assert (await door.client.get(f"/chat/photo/{bubble['id']}")).content_type == "image/jpeg"
 
 
-@pytest.mark.parametrize("kind", ["PNG", "GIF", "WEBP"])
+async def test_a_drawn_picture_goes_out_as_what_it_is(door: Door) -> None:
+    await door.channel.send(Address("webchat", "dan-2"), Message("x"), picture("PNG"), 7)
+    [bubble] = await door.shown()
+    shown = await door.client.get(f"/chat/photo/{bubble['id']}")
+    assert (shown.content_type, await shown.read()) == ("image/png", picture("PNG"))
+    assert shown.headers["X-Content-Type-Options"] == "nosniff"
+    assert shown.headers["Content-Disposition"].startswith("attachment")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP"])
 async def test_other_pictures_are_shown_to_their_owner_only(door: Door, kind: str) -> None:
     await door.client.post("/chat/dan-1/photo", data=form("key-0001", picture(kind)))
     await door.channel.send(Address("webchat", "dan-2"), Message("x"), picture(kind), 7)

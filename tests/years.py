@@ -28,7 +28,7 @@ from storage.database import Database
 from storage.files import Files
 from storage.tables import broadcasts, outbox
 from storage.tables import campaigns as campaigns_table
-from tests.paper import ROOT, Paper, PaperClock, PaperStudio
+from tests.paper import ROOT, Paper, PaperClock, PaperPainter, PaperStudio
 
 FIRST, LAST = 2026, 2030
 START = datetime(2026, 1, 1, 9, 0, tzinfo=ZONE)
@@ -105,6 +105,7 @@ def _program(db: Database, folder: Path, clock: PaperClock) -> app.Parts:
         [Paper()],
         files=Files(str(folder / "photos")),
         studio=PaperStudio(),
+        painter=PaperPainter(),
         follow=follow,
         clock=clock,
     )

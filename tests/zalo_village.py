@@ -19,7 +19,7 @@ from storage import people
 from storage.database import Database
 from storage.files import Files
 from storage.tables import InboxState, history, inbox, reports
-from tests.paper import ROOT, PaperStudio
+from tests.paper import ROOT, PaperPainter, PaperStudio
 from tests.zalo_stage import ROOM, OaStage, opened
 
 COMMUNE = load_commune(ROOT / "commune.toml")
@@ -142,6 +142,7 @@ async def village(db: Database, folder: Path, *names: str) -> AsyncIterator[Vill
             [oa.channel],
             files=Files(str(folder / "photos")),
             studio=PaperStudio(),
+            painter=PaperPainter(),
             follow=follow,
             clock=oa.clock,
             draw_invite=lambda: "M5T8-QXD7",

@@ -135,6 +135,11 @@ class Links:
     photo: Callable[[str], str]
 
 
+def picture_type(data: bytes) -> str:
+    """What a picture of ours is: people's photos are JPEG, what we draw is PNG."""
+    return "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
+
+
 class Malformed(ValueError):
     """The payload is not one of the platform's: it is kept aside and answered 200."""
 
@@ -164,7 +169,7 @@ class Channel(Protocol):
         """Read a stored payload. Raises Malformed."""
 
     async def send(self, to: Address, message: Message, photo: bytes | None, key: int) -> Outcome:
-        """One platform call. `photo` is JPEG, or a recording when `message.voice`.
+        """One platform call. `photo` is JPEG or PNG, or a recording when `message.voice`.
 
         `key` is the outbox row, for platforms that can deduplicate.
         """

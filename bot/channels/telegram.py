@@ -40,6 +40,7 @@ from bot.channels.base import (
     Relocated,
     Sent,
     Unauthorized,
+    picture_type,
 )
 from bot.channels.payloads import NONSENSE
 from bot.channels.secret_header import carries_secret
@@ -215,7 +216,8 @@ class Telegram:
         """
         caption = message.text or None
         if not message.voice:
-            sent = await self._bot.send_photo(to.chat, data, caption, filename="photo.jpg", api_kwargs=more)
+            name = "picture.png" if picture_type(data) == "image/png" else "photo.jpg"
+            sent = await self._bot.send_photo(to.chat, data, caption, filename=name, api_kwargs=more)
             return sent.message_id
         name = f"voice.{(message.photo or '').rpartition('.')[2]}"
         if name.endswith(".ogg"):

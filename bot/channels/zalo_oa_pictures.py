@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from weakref import WeakValueDictionary
 
+from bot.channels.base import picture_type
 from bot.channels.zalo_http import Answer, Ok, OpenApi, Upload
 from bot.channels.zalo_oa_read import NAME
 from bot.channels.zalo_wire import MaybeSent, NotSent
@@ -37,7 +38,9 @@ class Pictures:
             return await self._upload(stored, photo)
 
     async def _upload(self, stored: str, photo: bytes) -> str | Answer:
-        answer = await self._api.call("POST", IMAGE, form=Upload("photo.jpg", photo, "image/jpeg"))
+        kind = picture_type(photo)
+        name = "picture.png" if kind == "image/png" else "photo.jpg"
+        answer = await self._api.call("POST", IMAGE, form=Upload(name, photo, kind))
         if isinstance(answer, MaybeSent):
             # Nobody has seen it yet: to try again doubles nothing.
             return NotSent(answer.problem)

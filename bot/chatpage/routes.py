@@ -151,7 +151,7 @@ class _Page:
         if is_voice(bubble.photo):
             return _played(request, data)
         kind = image_kind(data)
-        if kind is None or (kind != "image/jpeg" and not bubble.mine):
+        if kind is None or (kind not in OURS and not bubble.mine):
             return web.Response(body=PLACEHOLDER, content_type="image/svg+xml")
         name = f"anh-{bubble.id}.{kind.removeprefix('image/')}"
         headers = {
@@ -302,6 +302,8 @@ async def _form(request: web.Request) -> tuple[dict[str, str], bytes | None]:
 FORM_FIELDS = ("key", "album", "caption", "reply")
 # What the page says that the file is; no field can have this name.
 TYPE = "photo"
+# What the bot itself shows: photos that were cleaned, pictures that were drawn.
+OURS = ("image/jpeg", "image/png")
 
 
 async def _capped(part: BodyPartReader, limit: int, why: str) -> bytes:

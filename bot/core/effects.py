@@ -34,6 +34,17 @@ class Night(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture to be drawn: `words` names the template of its words, the last part how it is drawn.
+
+    `figures` are what it shows; they must be the same as JSON: by them it is known, and drawn once.
+    """
+
+    words: str
+    figures: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Say:
     """Promise one message. `message` names a template, `data` fills it.
 
@@ -43,6 +54,7 @@ class Say:
     `key` can be promised only once, ever; `silent` makes no sound where the platform can.
     `edits` is the key of an earlier message that this one takes the place of; where a platform cannot change
     what was sent, it is not said.
+    A `picture` is drawn before it goes out; if it cannot be, the message is let go: words before it say all.
     """
 
     to: Address
@@ -57,6 +69,7 @@ class Say:
     night: Night = Night.WAIT
     silent: bool = False
     edits: str | None = None
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

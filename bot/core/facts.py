@@ -8,6 +8,7 @@ from bot.core.activity import Activity
 from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
 from bot.core.events import Address
+from bot.core.figures import Asked, Figures
 from bot.core.ledger import Ledger
 from bot.core.notice import NoticeNeed, Notices
 from bot.core.plan import Plan
@@ -36,7 +37,7 @@ class Needs:
     `activity`: one by its number, with the members of its unit; `activities`: what the sender's units, and
     `activities_of`, did in that reporting year; `fellows`: who belongs to the sender's units; `ledger`: all
     that counts for that plan; `households`: how many each unit has in that reporting year ·
-    `notice`: of the office's notices.
+    `notice`: of the office's notices · `figures`: those of a view, as far as the sender may see them.
     """
 
     code: str | None = None
@@ -74,6 +75,7 @@ class Needs:
     ledger: Plan | None = None
     households: int | None = None
     notice: NoticeNeed | None = None
+    figures: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +304,7 @@ class Facts:
     ledger: Ledger | None = None
     households: Mapping[str, int] = field(default_factory=dict)
     notices: Notices | None = None
+    figures: Figures | None = None
 
     @property
     def now_ms(self) -> int:

@@ -11,6 +11,7 @@ from bot.core.commune import Commune, Field
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 DAY_ENDS = time(17, 0)
+DAY_MS = 24 * 3600 * 1000
 
 
 def local(ms: int) -> datetime:

@@ -339,6 +339,15 @@ class Lexicon:
         found = self._report.search(text[:LONGEST])
         return f"{self._prefix}-{found[1]}-{int(found[2]):05}" if found and int(found[2]) else None
 
+    def after(self, text: str, kind: str) -> str | None:
+        """What follows a phrase of a list that the message begins with; None when it begins otherwise."""
+        said = _tokens(text)
+        ends = [match.end for match in self._find(kind, said) if match.start == 0 and match.exact]
+        if not ends:
+            return None
+        end = max(ends)
+        return compose(text[:LONGEST])[said[end].start :].strip() if end < len(said) else ""
+
     def after_code(self, text: str, kind: str) -> str | None:
         """What follows the code in a message that begins with one of a list and a code: "lời AP-…: …"."""
         found = self._report.search(text[:LONGEST])

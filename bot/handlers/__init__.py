@@ -59,6 +59,7 @@ from bot.handlers import (
     spoken,
     standings,
     start,
+    stats,
     takepart,
     urgent,
     voice,
@@ -188,6 +189,8 @@ def _pressed(talk: Talk, action: str) -> Decision:
         return announce.press(talk, rest)
     if verb in approve.VERBS:
         return approve.press(talk, rest)
+    if verb in stats.VERBS:
+        return stats.show(talk)
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()

@@ -12,6 +12,7 @@ from bot.core.events import CampaignDue
 from bot.core.facts import Cleanup
 from bot.core.report import Report
 from bot.core.schedule import RESIDENTS, UNITS, Moment, Step, following, kept, moments, too_late
+from bot.handlers import stats
 from bot.handlers.talk import Decision, Talk, about, unit_words
 
 # Who is asked to take part: the office itself counts, the police keep order.
@@ -77,6 +78,7 @@ def _told(talk: Talk, cleanup: Cleanup, step: Moment) -> list[Effect]:
         effects += _to_pass_on(talk, cleanup)
     if step.step == Step.SUMMARY:
         effects += summary(talk, cleanup)
+        effects += stats.summary_boards(talk, cleanup.campaign)
     return effects
 
 

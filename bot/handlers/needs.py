@@ -26,6 +26,7 @@ from bot.core.events import (
     Words,
 )
 from bot.core.facts import Needs, Spot
+from bot.core.figures import BOARD, TARGETS, Asked
 from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
@@ -39,6 +40,7 @@ from bot.handlers import (
     remind,
     rooms,
     setday,
+    stats,
     takepart,
 )
 from bot.handlers.setday import DAY
@@ -112,7 +114,8 @@ def _needs(incoming: Incoming, session: Session, world: World) -> Needs:
             return Needs(code=session.last)
         case CampaignDue(campaign_id):
             units = frozenset({unit.id for unit in world.commune.units.values()})
-            return Needs(campaign=campaign_id, units=units, spots=True)
+            year = stats.asked_view(world, BOARD)
+            return Needs(campaign=campaign_id, units=units, spots=True, figures=year)
         case CutOff():
             return Needs(units=frozenset({world.commune.office}))
         case _:
@@ -158,6 +161,8 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
         return Needs(campaign=rest.partition(":")[0], reminded=True)
     if verb in remind.VERBS:
         return Needs(mine=True, campaigns=True, reminded=True)
+    if verb in stats.VERBS:
+        return _of_figures(stats.asked_by_press(rest, world), world)
     match verb:
         case "mem":
             return Needs(members_of=frozenset({rest.partition(":")[0]}))
@@ -217,11 +222,20 @@ def _all_who_help(world: World, text: str | None) -> frozenset[str]:
     return frozenset({commune.office, commune.police, *villages})
 
 
+def _of_figures(asked: Asked | None, world: World) -> Needs:
+    """How far the plan is, is reckoned from all that counts for it."""
+    plan = world.commune.plan if asked is not None and asked.view == TARGETS else None
+    return Needs(figures=asked, mine=True, ledger=plan)
+
+
 def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> Needs:
     lexicon = world.lexicon
     code = lexicon.report_code(text)
     if code is not None:
         return Needs(code=code, desk_of_report=True)
+    figures = stats.asked(text, world)
+    if figures is not None and (text.startswith("/") or not incoming.address.group):
+        return _of_figures(figures, world)
     command = lexicon.command(text)
     if lexicon.means(text, "choose_room") and not incoming.address.group:
         return Needs(groups=True)

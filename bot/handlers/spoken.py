@@ -25,6 +25,7 @@ from bot.handlers import (
     shift,
     standings,
     start,
+    stats,
     takepart,
     urgent,
 )
@@ -77,7 +78,12 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
         return join.code_given(talk)
     if talk.world.lexicon.means(text, "pair"):
         return pairing.draw(talk)
-    told = setday.said(talk, text) or takepart.said(talk, text) or remind.said_village(talk, text)
+    told = (
+        stats.said(talk, text)
+        or setday.said(talk, text)
+        or takepart.said(talk, text)
+        or remind.said_village(talk, text)
+    )
     if told is not None:
         return told
     managed = rooms.said(talk, text) or members.said(talk, text) or behalf.told(talk, text)
@@ -96,7 +102,7 @@ def _group_words(talk: Talk, text: str, command: str | None) -> Decision:
         return join.code_exposed(talk)
     if command in ("trogiup", "start"):
         return start.help_(talk)
-    return members.said(talk, text) or talk.stay()
+    return stats.said_in_group(talk, text) or members.said(talk, text) or talk.stay()
 
 
 def _command(talk: Talk, command: str) -> Decision:

@@ -82,14 +82,26 @@ def _year(talk: Talk) -> int:
 # Indicators --------------------------------------------------------------------------------------
 
 
-def indicators(talk: Talk) -> Decision:
-    """All of the commune's for the office and those who lead; a unit's own for its members."""
+def of_commune(talk: Talk) -> tuple[Standing, ...]:
+    return _found(talk, None)
+
+
+def _found(talk: Talk, unit: str | None) -> tuple[Standing, ...]:
+    return standings(talk.commune, talk.facts.ledger or Ledger(), talk.local_time.date(), unit)
+
+
+def indicators(talk: Talk, *, drawn: bool = False) -> Decision:
+    """All of the commune's for the office and those who lead; a unit's own for its members.
+
+    `drawn`: a picture follows; else the commune's may be asked for.
+    """
     everything = members.is_office(talk) or any(role.role == "lead" for role in talk.facts.me.roles)
     unit = None if everything else talk.facts.me.roles[0].unit
-    found = standings(talk.commune, talk.facts.ledger or Ledger(), talk.local_time.date(), unit)
+    found = _found(talk, unit)
     told = [one for one in found if unit is None or one.target is not None or one.done or one.unconfirmed]
     name = unit_words(talk.commune, unit) if unit is not None else None
     data = {"unit": name, "commune": talk.commune.name, "year": _year(talk), "lines": list(map(_words, told))}
+    data["drawn"] = drawn
     return talk.stay(talk.answer("activity/indicators", **data, unlocked=_unlocked(talk, unit)))
 
 

@@ -13,7 +13,7 @@ from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot import pages, voices
-from bot.channels.base import Received
+from bot.channels.base import Received, picture_type
 from bot.clock import Clock
 from bot.core.commune import Commune, Point
 from bot.core.places import village_at
@@ -201,7 +201,7 @@ async def _photo(gate: _Gate, files: Files, request: web.Request) -> web.Respons
         data = await files.get(gate.read(PHOTO, request).payload)
     except (FileNotFoundError, ValueError):
         raise Sorry(*GONE) from None
-    return web.Response(body=data, content_type="image/jpeg")
+    return web.Response(body=data, content_type=picture_type(data))
 
 
 async def _point(request: web.Request) -> Point:
