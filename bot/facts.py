@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cleanups
+from bot import assignments, cleanups
 from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
 from bot.core.events import DONE_BY_PEOPLE, Address, Incoming, Left
 from bot.core.facts import (
+    NOW,
     Count,
     Desk,
     Facts,
@@ -34,12 +35,14 @@ from bot.core.facts import (
 )
 from bot.core.places import metres, valid
 from bot.core.report import Report
-from storage import campaigns, groups, outbox, pairings, people, photos, reports
+from storage import campaigns, groups, outbox, pairings, people, photos, reports, tasks
 from storage.tables import PhotoState
 
 OPEN_SHOWN = 6
 # What is open in all villages together, the oldest first.
 SPOTS_READ = 500
+# A result names those of them that its village has.
+CLOSABLE_READ = 20
 MINE_SHOWN = 5
 UNHEARD_SHOWN = 20
 HELD_SHOWN = 40
@@ -190,13 +193,26 @@ async def _one(
         if found is not None and incoming.at.timestamp() * 1000 < found[1]:
             values["pairing"] = Pairing(need.invite, found[0])
     if need.campaign is not None:
-        values["campaign"] = await cleanups.cleanup(conn, need.campaign)
+        own = need.campaign == NOW
+        values["campaign"] = await (
+            cleanups.current(conn, now) if own else cleanups.cleanup(conn, need.campaign)
+        )
     if need.campaigns:
         values["campaigns"] = await cleanups.coming(conn, now)
+    if need.task is not None:
+        values["task"] = await assignments.assigned(conn, need.task)
+    if need.tasks:
+        values["tasks"] = await assignments.open_tasks(conn)
+        values["tasks_made"] = await tasks.latest(conn)
     if need.reminded:
         values["reminded"] = await campaigns.reminded(conn, me.person)
     if need.spots:
         values["spots"] = await _as_reports(conn, await reports.open_in_villages(conn, SPOTS_READ))
+    if need.closable is not None:
+        rows = await reports.open_in_village(conn, need.closable, CLOSABLE_READ)
+        values["closable"] = await _as_reports(conn, rows)
+    if need.shown_for:
+        values["shown"] = tuple(map(_photo_fact, await photos.of_result(conn, need.shown_for)))
     if need.my_desks:
         values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:
@@ -296,13 +312,12 @@ def _bits_apart(one: str, other: str) -> int:
 
 async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
     found = await photos.find(conn, photo)
-    return (
-        None
-        if found is None
-        else PhotoFact(
-            found.id, found.purpose, found.report, found.state == PhotoState.READY, found.received_at
-        )
-    )
+    return None if found is None else _photo_fact(found)
+
+
+def _photo_fact(photo: photos.Photo) -> PhotoFact:
+    ready = photo.state == PhotoState.READY
+    return PhotoFact(photo.id, photo.purpose, photo.report, ready, photo.received_at)
 
 
 async def _refusal(conn: AsyncConnection, row: int) -> Refusal | None:

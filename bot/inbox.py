@@ -21,6 +21,7 @@ from bot.core.events import (
     Overlooked,
     PhotoReady,
     ReportDue,
+    TaskDue,
     Undelivered,
 )
 from storage import inbox
@@ -40,6 +41,7 @@ _OWN = {
     "flood": FloodOver,
     "cutoff": CutOff,
     "campaign": CampaignDue,
+    "task": TaskDue,
 }
 # Of a payload that cannot be read, the beginning is enough to see what it was.
 KEPT_BYTES = 64 * 1024
@@ -55,6 +57,7 @@ OwnEvent = (
     | FloodOver
     | CutOff
     | CampaignDue
+    | TaskDue
 )
 
 

@@ -13,9 +13,18 @@ from bot.clock import Clock
 from bot.core import when
 from bot.core.campaign import of_years
 from bot.core.commune import LEAD, Commune
-from bot.core.events import Address, CampaignDue, DraftDue, FloodOver, MorningDue, Overlooked, ReportDue
+from bot.core.events import (
+    Address,
+    CampaignDue,
+    DraftDue,
+    FloodOver,
+    MorningDue,
+    Overlooked,
+    ReportDue,
+    TaskDue,
+)
 from bot.inbox import own_arrival
-from storage import campaigns, inbox, outbox, people, reports, sessions
+from storage import campaigns, inbox, outbox, people, reports, sessions, tasks
 from storage.database import Database
 
 log = structlog.get_logger()
@@ -89,6 +98,7 @@ class Reminders:
             self._mornings,
             self._floods,
             self._campaigns,
+            self._tasks,
         )
         return sum([await look(conn, now) for look in looks])
 
@@ -132,6 +142,15 @@ class Reminders:
         arrivals = [
             own_arrival(address, "", CampaignDue(campaign, version), f"clean/{campaign}/{version}", now)
             for campaign, version in await campaigns.due(conn, now, AT_ONCE)
+        ]
+        return await inbox.store(conn, arrivals) if arrivals else 0
+
+    async def _tasks(self, conn: AsyncConnection, now: int) -> int:
+        """Tasks of the office with a step that is due."""
+        address = Address("internal", "tasks")
+        arrivals = [
+            own_arrival(address, "", TaskDue(number, version), f"job/{number}/{version}", now)
+            for number, version in await tasks.due(conn, now, AT_ONCE)
         ]
         return await inbox.store(conn, arrivals) if arrivals else 0
 

@@ -248,6 +248,13 @@ async def open_in_villages(conn: AsyncConnection, limit: int) -> list[Row]:
     return list(await conn.execute(query.order_by(reports.c.id).limit(limit)))
 
 
+async def open_in_village(conn: AsyncConnection, village: str, limit: int) -> list[Row]:
+    """What is open in a village and at its own desk, the oldest first."""
+    query = _ONE.where(reports.c.closed_at.is_(None), reports.c.unit == village)
+    query = query.where(reports.c.desk == village, reports.c.status.in_(OPEN))
+    return list(await conn.execute(query.order_by(reports.c.id).limit(limit)))
+
+
 # A degree of latitude is 111 km everywhere; of longitude 104 km at Hải Phòng: the box is a little too wide.
 METRES_A_DEGREE = 100_000.0
 

@@ -67,6 +67,7 @@ from storage.tables import (
     photos,
     reports,
     sessions,
+    tasks,
 )
 from tests.platforms import Deed, Platform, Said, Take, World
 
@@ -291,6 +292,7 @@ def _moments(now: int) -> sa.Select[Any]:
         (photos.c.due_at, (photos.c.state == PhotoState.WAITING,)),
         (links.c.due_at, ()),
         (campaigns.c.due_at, ()),
+        (tasks.c.due_at, ()),
         (reports.c.ack_by, (reports.c.closed_at.is_(None),)),
         (reports.c.fix_by, (reports.c.closed_at.is_(None),)),
     )

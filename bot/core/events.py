@@ -177,6 +177,14 @@ class CampaignDue:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskDue:
+    """The next step of a task is due; one at another version has been dealt with."""
+
+    number: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """A platform refuses our credentials, or lets us do nothing: `problem` in its own words or number."""
 
@@ -207,6 +215,7 @@ Event = (
     | FloodOver
     | CutOff
     | CampaignDue
+    | TaskDue
 )
 
 

@@ -8,8 +8,11 @@ from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
 from bot.core.events import Address
 from bot.core.report import Report
+from bot.core.task import Task
 
 NOTHING = Amounts()
+# The clean-up that units are busy with, instead of one by its id.
+NOW = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,9 @@ class Needs:
     `member`: to the unit of the member with that number · `groups`: the groups that platforms told us of ·
     `unreached`: who could not be told something, promised from the one moment (ms) to the other ·
     `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come;
-    `reminded`: what the sender hears of them; `spots`: what is open in every village.
+    `reminded`: what the sender hears of them; `spots`: what is open in every village ·
+    `task`: a task by its number; `tasks`: what is open of them ·
+    `closable`: what is open in one village; `shown_for`: the photos with these purposes, of a result.
     """
 
     code: str | None = None
@@ -57,8 +62,12 @@ class Needs:
     unreached: tuple[int, int] | None = None
     campaign: str | None = None
     campaigns: bool = False
+    task: int | None = None
+    tasks: bool = False
     reminded: bool = False
     spots: bool = False
+    closable: str | None = None
+    shown_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,22 @@ class Cleanup:
     places: Mapping[str, str]
     results: Mapping[str, Result]
     coming: Mapping[str, int]
+
+    @property
+    def id(self) -> str:
+        return self.campaign.id
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A task of the office, and what units said of it."""
+
+    task: Task
+    results: Mapping[str, Result]
+
+    @property
+    def id(self) -> str:
+        return self.task.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +287,13 @@ class Facts:
     introduce: bool = False
     campaign: "Cleanup | None" = None
     campaigns: tuple[Campaign, ...] = ()
+    task: Assigned | None = None
+    tasks: tuple[Assigned, ...] = ()
+    tasks_made: int = 0
     reminded: str | None = None
     spots: tuple[Report, ...] = ()
+    closable: tuple[Report, ...] = ()
+    shown: tuple[PhotoFact, ...] = ()
     unheard: tuple[Report, ...] = ()
     refusal: Refusal | None = None
     near: tuple[Near, ...] = ()

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from pydantic import TypeAdapter, ValidationError
 
+from bot.core.task import TaskDraft
+
 DRAFT_LIFE_MS = 24 * 3600 * 1000
 NUDGE_AFTER_MS = 30 * 60 * 1000
 # "Có thêm ảnh, lời, cứ gửi": for so long a photo or a line without a new matter belongs to the last report.
@@ -108,7 +110,10 @@ class Session:
     `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
     told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
     role to invite), and when; until `paused_until` somebody of the authority answers here by hand;
-    `result_for` is the campaign and unit (a/b) whose result is being told, since `result_at`.
+    `result_for` is the campaign, or the task, and the unit (a/b) whose result is being told, since
+    `result_at`; `spots` are the codes of the open reports that were listed with it, `cleaned` those of them
+    that were dealt with, `spots_asked` what is asked of them: "which", or the "photo" that ends it;
+    `task` is one that is being written for units.
     """
 
     draft: Draft | None = None
@@ -126,6 +131,10 @@ class Session:
     paused_until: int = 0
     result_for: str = ""
     result_at: int = 0
+    spots: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
+    spots_asked: str = ""
+    task: TaskDraft | None = None
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""

@@ -278,6 +278,12 @@ class Lexicon:
         found = self._mentions[kind].find(_tokens(text)) if kind in self._mentions else []
         return any(match.start == 0 for match in found)
 
+    def after(self, text: str, kind: str) -> str:
+        """What follows the longest phrase of a list at the beginning of a message."""
+        said = _tokens(text)
+        ends = [match.end for match in self._find(kind, said) if match.start == 0]
+        return compose(text[:LONGEST])[said[max(ends) - 1].end :] if ends else ""
+
     def command(self, text: str) -> str | None:
         """The command a message is, with its slash or in plain words, as the slash command's name."""
         words = text[:LONGEST].split()
@@ -336,6 +342,12 @@ class Lexicon:
         """The first report code in a message, however loosely typed, as it is printed."""
         found = self._report.search(text[:LONGEST])
         return f"{self._prefix}-{found[1]}-{int(found[2]):05}" if found and int(found[2]) else None
+
+    def codes_as(self, text: str, said: Callable[[str], str]) -> str:
+        """The message with something else in the place of each report code."""
+        return self._report.sub(
+            lambda found: said(f"{self._prefix}-{found[1]}-{int(found[2]):05}"), text[:LONGEST]
+        )
 
     def after_code(self, text: str, kind: str) -> str | None:
         """What follows the code in a message that begins with one of a list and a code: "lời AP-…: …"."""

@@ -22,6 +22,7 @@ from bot.core.events import (
     PlaceSent,
     Pressed,
     ReportDue,
+    TaskDue,
     Undelivered,
     Unsupported,
     VoiceSent,
@@ -41,6 +42,7 @@ from bot.handlers import (
     channels,
     deadlines,
     duty,
+    givetask,
     hand_on,
     join,
     judge,
@@ -54,6 +56,7 @@ from bot.handlers import (
     spoken,
     start,
     takepart,
+    tasks,
     urgent,
     voice,
 )
@@ -155,6 +158,8 @@ def _decided(talk: Talk) -> Decision:
             return channels.cut_off(talk, event)
         case CampaignDue() as event:
             return campaign.due(talk, event)
+        case TaskDue() as event:
+            return tasks.due(talk, event)
 
 
 # Buttons -----------------------------------------------------------------------------------------
@@ -175,6 +180,10 @@ def _pressed(talk: Talk, action: str) -> Decision:
         return setday.press(talk, rest)
     if verb in takepart.VERBS:
         return takepart.press(talk, verb, rest)
+    if verb in givetask.VERBS and not talk.here.group:
+        return givetask.press(talk, verb, rest)
+    if verb in tasks.VERBS:
+        return tasks.press(talk, verb, rest)
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()
@@ -233,14 +242,12 @@ def _place_sent(talk: Talk, lat: float, lon: float) -> Decision:
 
 def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
     found = talk.facts.report
-    after = duty.photo_for(talk, photo)
+    of_result = takepart.photo(talk, photo) if takepart.comes_first(talk) else None
+    after = of_result or duty.photo_for(talk, photo)
     if after is not None:
         return after
     if talk.here.group:
         return talk.stay()
-    of_result = takepart.photo(talk, photo)
-    if of_result is not None:
-        return of_result
     if urgent.awaits(talk) is not None and found is not None:
         return adding.add_photo(talk, found, photo)
     if found is not None:

@@ -21,16 +21,18 @@ from bot.core.events import (
     PlaceSent,
     Pressed,
     ReportDue,
+    TaskDue,
     Undelivered,
     VoiceSent,
     Words,
 )
-from bot.core.facts import Needs, Spot
+from bot.core.facts import NOW, Needs, Spot
 from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
+from bot.core.task import number_of
 from bot.core.unitwords import MEMBERS
-from bot.handlers import hand_on, members, remind, rooms, setday, takepart
+from bot.handlers import givetask, hand_on, members, remind, rooms, setday, takepart, tasks
 from bot.handlers.setday import DAY
 from bot.handlers.takepart import MEETING
 from bot.handlers.talk import World
@@ -49,7 +51,7 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             own = not incoming.address.group
             told = Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
-            return replace(told, campaign=_told_of(incoming, session))
+            return _with_work(told, incoming, session)
         case VoiceSent(caption=caption):
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             return Needs(code=code, answered=incoming.replied, desk_of_report=True)
@@ -58,7 +60,8 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
         case Edited():
             return Needs(code=_in_progress(incoming, session), desk_of_report=True)
         case PhotoReady(photo=photo):
-            return Needs(photo=photo, desk_of_report=True)
+            ready = Needs(photo=photo, desk_of_report=True)
+            return _with_work(ready, incoming, session) if session.spots_asked else ready
         case Undelivered(outbox=row):
             return Needs(outbox=row, desk_of_report=True, units=frozenset({world.commune.office}))
         case Left():
@@ -88,16 +91,29 @@ def needs(incoming: Incoming, session: Session, world: World) -> Needs:
         case CampaignDue(campaign_id):
             units = frozenset({unit.id for unit in world.commune.units.values()})
             return Needs(campaign=campaign_id, units=units, spots=True)
+        case TaskDue(number):
+            return Needs(task=number, units=frozenset(world.commune.units))
         case CutOff():
             return Needs(units=frozenset({world.commune.office}))
         case _:
             return Needs()
 
 
-def _told_of(incoming: Incoming, session: Session) -> str | None:
-    """The clean-up whose result is being told here."""
+def _with_work(needs: Needs, incoming: Incoming, session: Session) -> Needs:
+    """And the clean-up, or the task, whose result is being told here, with the spots that it may close."""
     open_ = session.tells_result(int(incoming.at.timestamp() * 1000))
-    return open_[0].removeprefix(MEETING).removeprefix(DAY) if open_ is not None else None
+    if open_ is None:
+        return needs
+    return _of_work(needs, open_[0].removeprefix(MEETING).removeprefix(DAY), open_[1], session)
+
+
+def _of_work(needs: Needs, id: str, unit: str, session: Session) -> Needs:
+    number, purpose = number_of(id), f"{takepart.RESULT}/{id}/{unit}"
+    shown = (purpose, *(f"{purpose}/{code}" for code in session.spots))
+    if number is not None:
+        return replace(needs, task=number, shown_for=shown)
+    units = needs.units | {unit} if session.spots or session.spots_asked else needs.units
+    return replace(needs, campaign=id, closable=unit, shown_for=shown, units=units)
 
 
 def _is_urgent(incoming: Incoming, session: Session) -> bool:
@@ -129,7 +145,15 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
     if verb in ("after", "again") and session.draft is not None and session.draft.photos:
         code = rest.partition(":")[2]
         return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
-    if verb in takepart.VERBS or verb in ("come", "busy", *setday.VERBS):
+    if verb in takepart.VERBS:
+        id, _, unit = rest.partition(":")
+        return _of_work(Needs(), id, unit.partition(":")[0], session)
+    if verb in givetask.VERBS:
+        return _of_writing(session)
+    if verb in tasks.VERBS:
+        known = rest.isdecimal() and rest.isascii() and len(rest) < 9
+        return Needs(task=int(rest) if known else None, units=frozenset(world.commune.units))
+    if verb in ("come", "busy", *setday.VERBS):
         return Needs(campaign=rest.partition(":")[0], reminded=True)
     if verb in remind.VERBS:
         return Needs(mine=True, campaigns=True, reminded=True)
@@ -196,7 +220,7 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     lexicon = world.lexicon
     code = lexicon.report_code(text)
     if code is not None:
-        return Needs(code=code, desk_of_report=True)
+        return _with_work(Needs(code=code, desk_of_report=True), incoming, session)
     command = lexicon.command(text)
     if lexicon.means(text, "choose_room") and not incoming.address.group:
         return Needs(groups=True)
@@ -222,6 +246,7 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         # Whose room a group shall be, or which of them.
         asked = _of_a_room(world, rooms.units_named(world, chosen, text))
         sending = replace(sending, groups=True, unheard=True, units=sending.units | asked.units)
+    sending = _of_tasks(_with_work(sending, incoming, session), text, session, incoming, world)
     return replace(
         sending,
         answered=answered,
@@ -233,13 +258,34 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         open_at=world.commune.police if lexicon.means(text, "shift_off") else None,
         open_before=int(incoming.at.timestamp() * 1000) + 1,
         mine=not incoming.address.group and (session.draft is None or session.draft.bare),
-        campaign=_told_of(incoming, session),
         units=sending.units | _all_when_moved(session, incoming, world),
         campaigns=_of_days(text, session, incoming, world),
         reminded=_of_days(text, session, incoming, world),
         members_of=(listed := _members_asked(incoming, text, session, world)) or frozenset(),
         my_members=listed is not None,
     )
+
+
+def _of_writing(session: Session) -> Needs:
+    """A task that is being written: the number it will have, and who would hear of it."""
+    units = session.task.units if session.task is not None else ()
+    return Needs(tasks=True, units=frozenset(units))
+
+
+def _of_tasks(needs: Needs, text: str, session: Session, incoming: Incoming, world: World) -> Needs:
+    """What the office gave to units, when the words may be about that; and the day they clean up."""
+    if incoming.address.group:
+        return needs
+    listed = session.chooses(int(incoming.at.timestamp() * 1000)) == tasks.LISTED
+    if session.task is not None:
+        units = needs.units | _of_writing(session).units
+        # Units that these words name may be those that it is for.
+        return replace(needs, tasks=True, units=units | frozenset(world.commune.units))
+    if not (tasks.about_tasks(world, text) or listed):
+        return needs
+    asks = needs.campaign is None and needs.task is None
+    closable = frozenset(world.commune.units)
+    return replace(needs, tasks=True, campaign=NOW if asks else needs.campaign, units=needs.units | closable)
 
 
 def _all_when_moved(session: Session, incoming: Incoming, world: World) -> frozenset[str]:

@@ -11,6 +11,7 @@ from bot.handlers import (
     asides,
     behalf,
     duty,
+    givetask,
     join,
     judge,
     lookup,
@@ -23,6 +24,7 @@ from bot.handlers import (
     shift,
     start,
     takepart,
+    tasks,
     urgent,
 )
 from bot.handlers.talk import Decision, Talk
@@ -39,7 +41,9 @@ def words(talk: Talk, text: str) -> Decision:
         return urgent.more(talk, told, text)
     if danger == "sure" and not talk.facts.me.roles and not _names_a_matter(talk, text):
         return urgent.alarm(talk, text)
-    decision = _duty_words(talk, text) or _group_or_private(talk, text)
+    own = givetask.said(talk, text) or tasks.said_number(talk, text) or tasks.said(talk, text)
+    first = takepart.first(talk, text) or (None if talk.here.group else own)
+    decision = first or _duty_words(talk, text) or _group_or_private(talk, text)
     return decision if danger is None else urgent.maybe(talk, text, decision)
 
 
@@ -77,6 +81,9 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
 
 def _group_words(talk: Talk, text: str, command: str | None) -> Decision:
     """In a group the bot speaks only when spoken to."""
+    result = takepart.said(talk, text) if takepart.comes_first(talk) else None
+    if result is not None:
+        return result
     if command == "ketnoi":
         return join.bind(talk)
     if talk.world.lexicon.invite_code(text) is not None:
