@@ -27,9 +27,11 @@ from bot.core.facts import (
     Near,
     Needs,
     Pairing,
+    Past,
     PhotoFact,
     Refusal,
     Role,
+    Search,
     Spot,
     Unreached,
 )
@@ -41,6 +43,8 @@ from storage.tables import PhotoState
 OPEN_SHOWN = 6
 # What is open in all villages together, the oldest first.
 SPOTS_READ = 500
+# So many of the newest are looked through for what else was said.
+SEARCHED = 200
 # A result names those of them that its village has.
 CLOSABLE_READ = 20
 MINE_SHOWN = 5
@@ -208,6 +212,10 @@ async def _one(
         values["reminded"] = await campaigns.reminded(conn, me.person)
     if need.spots:
         values["spots"] = await _as_reports(conn, await reports.open_in_villages(conn, SPOTS_READ))
+    if need.past and report is not None:
+        values["past"] = tuple(Past(*line) for line in await reports.past_of(conn, report.id))
+    if need.search is not None:
+        values["found"] = await _found(conn, need.search, me, office)
     if need.closable is not None:
         rows = await reports.open_in_village(conn, need.closable, CLOSABLE_READ)
         values["closable"] = await _as_reports(conn, rows)
@@ -221,6 +229,16 @@ async def _one(
         if concerned:
             values["units"] |= {r.desk for r in concerned} | {office}
     return values
+
+
+async def _found(conn: AsyncConnection, search: Search, me: Me, office: str) -> tuple[Report, ...]:
+    """Those at the sender's desks; who may look anywhere is decided report by report."""
+    units = {role.unit for role in me.roles}
+    anywhere = office in units or any(role.role in (LEAD, "police") for role in me.roles)
+    rows = await reports.search(
+        conn, search.categories, search.units, None if anywhere else units, SEARCHED if me.roles else 0
+    )
+    return await _as_reports(conn, rows)
 
 
 def _me(known: people.Known | None) -> Me:

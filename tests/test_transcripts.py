@@ -126,6 +126,7 @@ LEFT_OUT: dict[tuple[str, str], list[str]] = {
     ("zalo", "132-nhac-va-tong-hop"): ["window"],
     ("zalo", "133-doi-ngay"): ["window"],
     ("zalo", "170-nhac-viec-da-giao"): ["window"],
+    ("zalo", "179-tat-may-ca-tuan"): ["window"],
     ("zalo bot", "130-bay-ngay-truoc"): ["old button"],
     ("zalo bot", "167-diem-don-bang-so"): ["file"],
     ("zalo bot", "171-viec-duoc-giao"): ["old button"],

@@ -33,6 +33,7 @@ class Needs:
     `campaign`: a clean-up by its id, with what units said; `campaigns`: those that come;
     `reminded`: what the sender hears of them; `spots`: what is open in every village ·
     `task`: a task by its number; `tasks`: what is open of them ·
+    `past`: the history of the report; `search`: reports by what they are about ·
     `closable`: what is open in one village; `shown_for`: the photos with these purposes, of a result.
     """
 
@@ -66,6 +67,8 @@ class Needs:
     tasks: bool = False
     reminded: bool = False
     spots: bool = False
+    past: bool = False
+    search: "Search | None" = None
     closable: str | None = None
     shown_for: tuple[str, ...] = ()
 
@@ -119,6 +122,25 @@ class Spot:
     lat: float | None = None
     lon: float | None = None
     photos: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Reports to look for: of one of these categories, in one of these units; empty: of any."""
+
+    categories: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A line of a report's history: `who` is the member's name, empty for everybody else."""
+
+    at: int
+    action: str
+    note: str = ""
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +314,8 @@ class Facts:
     tasks_made: int = 0
     reminded: str | None = None
     spots: tuple[Report, ...] = ()
+    past: tuple[Past, ...] = ()
+    found: tuple[Report, ...] = ()
     closable: tuple[Report, ...] = ()
     shown: tuple[PhotoFact, ...] = ()
     unheard: tuple[Report, ...] = ()

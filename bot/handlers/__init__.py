@@ -209,6 +209,8 @@ def _pressed(talk: Talk, action: str) -> Decision:
             return lookup.mine(talk)
         case "look":
             return lookup.one(talk)
+        case "pics":
+            return lookup.pictures(talk)
         case "privacy":
             return start.privacy(talk)
         case "help":

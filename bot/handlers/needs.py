@@ -33,12 +33,13 @@ from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.task import number_of
 from bot.core.unitwords import MEMBERS
 from bot.handlers import givetask, hand_on, members, remind, rooms, setday, takepart, tasks
+from bot.handlers import search as search_
 from bot.handlers.setday import DAY
 from bot.handlers.takepart import MEETING
 from bot.handlers.talk import World
 
 DAY_MS = 24 * 3600 * 1000
-ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_on.VERBS)
+ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "pics", "phone", *hand_on.VERBS)
 
 
 def needs(incoming: Incoming, session: Session, world: World) -> Needs:
@@ -141,7 +142,7 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
     if verb in ABOUT_A_REPORT:
         code, _, more = rest.partition(":")
         units = frozenset({more}) if verb == "forward" and more in world.commune.units else frozenset()
-        return Needs(code=code, desk_of_report=True, units=units)
+        return Needs(code=code, desk_of_report=True, units=units, past=verb == "look")
     if verb in ("after", "again") and session.draft is not None and session.draft.photos:
         code = rest.partition(":")[2]
         return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
@@ -220,10 +221,14 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     lexicon = world.lexicon
     code = lexicon.report_code(text)
     if code is not None:
-        return _with_work(Needs(code=code, desk_of_report=True), incoming, session)
+        return _with_work(Needs(code=code, desk_of_report=True, past=True), incoming, session)
     command = lexicon.command(text)
     if lexicon.means(text, "choose_room") and not incoming.address.group:
         return Needs(groups=True)
+    search = search_.wanted(world, text) if not incoming.address.group else None
+    if search is not None and session.task is None and session.draft is None:
+        found = Needs(search=search, code=_in_progress(incoming, session), mine=True, desk_of_report=True)
+        return _with_work(found, incoming, session)
     if command == "tracuu" and not incoming.address.group:
         return Needs(code=_in_progress(incoming, session), desk_of_report=True, mine=True, followed=True)
     if command == "ketnoi":

@@ -20,6 +20,7 @@ from bot.handlers import (
     remind,
     report,
     rooms,
+    search,
     setday,
     shift,
     start,
@@ -71,6 +72,9 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
     told = setday.said(talk, text) or takepart.said(talk, text) or remind.said_village(talk, text)
     if told is not None:
         return told
+    looked = search.said(talk, text) if talk.session.draft is None else None
+    if looked is not None:
+        return looked
     managed = rooms.said(talk, text) or members.said(talk, text) or behalf.told(talk, text)
     if managed is not None:
         return managed

@@ -1,7 +1,7 @@
 """Open reports that a village's clean-up dealt with: picked from a list, closed when the result ends."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.core.effects import Effect, Prove, Say
@@ -52,11 +52,21 @@ def words(talk: Talk, session: Session) -> list[dict[str, Any]]:
 
 def pick(session: Session, numbers: Sequence[int]) -> Session:
     codes = (session.spots[n - 1] for n in numbers if 0 < n <= len(session.spots))
-    return replace(session, cleaned=tuple(dict.fromkeys((*session.cleaned, *codes))), spots_asked="")
+    asked = session.spots_asked if session.spots_asked == PHOTO else ""
+    return replace(session, cleaned=tuple(dict.fromkeys((*session.cleaned, *codes))), spots_asked=asked)
 
 
-def said(talk: Talk, text: str) -> tuple[Session, str] | None:
-    """The talk with what a message picks and takes back, and its rest; None: no spot is named."""
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The talk with what a message picks and takes back; the codes it picks; what else it says."""
+
+    session: Session
+    named: tuple[str, ...]
+    rest: str
+
+
+def said(talk: Talk, text: str) -> Said | None:
+    """None: no spot is named."""
     session = _with_codes(talk, text)
     numbered = talk.world.lexicon.codes_as(text, lambda code: _numbered(session, code))
     found = spots_in(numbered, len(session.spots), asked=session.spots_asked == WHICH)
@@ -64,7 +74,8 @@ def said(talk: Talk, text: str) -> tuple[Session, str] | None:
         return None
     back = {session.spots[n - 1] for n in found.back}
     picked = pick(session, found.done)
-    return replace(picked, cleaned=tuple(c for c in picked.cleaned if c not in back)), found.rest
+    kept = replace(picked, cleaned=tuple(code for code in picked.cleaned if code not in back))
+    return Said(kept, tuple(session.spots[n - 1] for n in found.done), found.rest)
 
 
 def _with_codes(talk: Talk, text: str) -> Session:

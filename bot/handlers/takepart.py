@@ -165,10 +165,9 @@ def _spoken_of_spots(talk: Talk, text: str) -> Decision | None:
     marked = spots.said(talk, text) if open_ is not None else None
     if open_ is None or marked is None or talk.session.result_for.startswith(MEETING):
         return None
-    session, rest = marked
-    about = replace(talk, session=session)
-    more = _told(about, *open_, rest) if rest else None
-    return more or _marked(talk, *open_, session)
+    about = replace(talk, session=marked.session)
+    more = _told(about, *open_, marked.rest) if marked.rest else None
+    return more or _marked(talk, *open_, marked.session)
 
 
 def _told(talk: Talk, work: Work, unit: str, text: str) -> Decision | None:
@@ -254,15 +253,17 @@ def photo(talk: Talk, sent: PhotoSent) -> Decision | None:
         return None
     work, unit = open_
     marked = spots.said(talk, sent.caption) if sent.caption else None
-    session, rest = marked or (talk.session, sent.caption)
+    session, rest = (marked.session, marked.rest) if marked else (talk.session, sent.caption)
+    own = marked.named[0] if marked and len(marked.named) == 1 else ""
     purpose = f"{RESULT}/{work.id}/{unit}"
-    new = [code for code in session.cleaned if code not in talk.session.cleaned]
-    kept: Effect = KeepPhoto(sent.file, f"{purpose}/{new[0]}" if len(new) == 1 else purpose)
+    kept: Effect = KeepPhoto(sent.file, f"{purpose}/{own}" if own else purpose)
     told = _told(replace(talk, session=session), work, unit, rest) if rest else None
     if told is not None:
         return Decision(told.session, (kept, *told.effects))
     wait = 1000 if sent.album else 0
-    data = _data(talk, work, unit, session) | {"ends": session.spots_asked == spots.PHOTO}
+    ends = session.spots_asked == spots.PHOTO
+    lacking = [r.code for r in spots.unproved(replace(talk, session=session)) if own not in ("", r.code)]
+    data = _data(talk, work, unit, session) | {"ends": ends, "lacking": lacking if ends else []}
     asked = Say(talk.here, "campaign/photo_kept", data, question=True, wait_ms=wait)
     return Decision(replace(session, result_at=talk.now), (kept, asked))
 
