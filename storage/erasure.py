@@ -8,6 +8,7 @@ from storage.tables import (
     OutboxState,
     PhotoState,
     accounts,
+    answers,
     followers,
     history,
     inbox,
@@ -17,11 +18,16 @@ from storage.tables import (
     offers,
     outbox,
     pairings,
+    participation_history,
+    participations,
     people,
     photos,
     reports,
     rooms,
     sessions,
+    task_history,
+    task_results,
+    tasks,
 )
 
 NOTHING = "{}"
@@ -44,7 +50,8 @@ async def erase(conn: AsyncConnection, person: str, upto: int) -> None:
         if chat is not None:
             await _talk(conn, channel, chat, upto)
     await _reports(conn, person)
-    for table in (followers, pairings, members, accounts):
+    await _units_work(conn, person)
+    for table in (followers, answers, pairings, members, accounts):
         await conn.execute(sa.delete(table).where(table.c.person == person))
     await conn.execute(sa.update(invites).where(invites.c.used_by == person).values(used_by=None))
     await conn.execute(sa.delete(people).where(people.c.id == person))
@@ -59,11 +66,26 @@ async def _reports(conn: AsyncConnection, person: str) -> None:
     await conn.execute(sa.update(rooms).where(rooms.c.bound_by == person).values(bound_by=""))
 
 
+async def _units_work(conn: AsyncConnection, person: str) -> None:
+    """What a unit did stays the unit's; nothing says any more who told it, or who gave the task."""
+    for history_ in (participation_history, task_history):
+        await conn.execute(sa.update(history_).where(history_.c.person == person).values(person=None))
+    given = sa.update(tasks).where(tasks.c.person == person)
+    await conn.execute(given.values(person=None, made_by=""))
+    own = await conn.execute(sa.select(members.c.unit, members.c.name).where(members.c.person == person))
+    for unit, name in own.all():
+        for table in (participations, task_results):
+            for column in (table.c.accepted_by, table.c.reported_by):
+                theirs = sa.and_(table.c.unit == unit, column == name)
+                await conn.execute(sa.update(table).where(theirs).values({column.name: ""}))
+
+
 async def _unsent(conn: AsyncConnection, channel: str, account: str) -> None:
-    """Files of a draft are to go from the store, too; those of reports forget who sent them."""
+    """Files of a draft are to go from the store, too; those of reports and results forget who sent them."""
     own = sa.and_(photos.c.channel == channel, photos.c.account == account)
     erased = {"state": PhotoState.ERASED, "chat": "", "account": ""}
-    await conn.execute(sa.update(photos).where(own, photos.c.report.is_(None)).values(**erased))
+    draft = sa.and_(photos.c.report.is_(None), sa.not_(photos.c.purpose.startswith("result/")))
+    await conn.execute(sa.update(photos).where(own, draft).values(**erased))
     await conn.execute(sa.update(photos).where(own).values(chat="", account=""))
     await conn.execute(sa.delete(links).where(links.c.channel == channel, links.c.account == account))
 

@@ -20,10 +20,10 @@ from bot.config import load_commune
 from bot.core.commune import Point
 from bot.core.task import OPEN, Task, TaskStep, following, moments, number_of, past, too_late
 from bot.core.when import ZONE
-from storage import people, tasks
+from storage import campaigns, erasure, people, tasks
 from storage.database import Conflict, Database
 from storage.files import Files
-from storage.tables import outbox
+from storage.tables import answers, outbox, task_history
 from storage.tables import tasks as tasks_table
 from tests.paper import ROOT, Paper, PaperClock, PaperStudio
 
@@ -201,3 +201,32 @@ async def test_a_number_is_given_once(database: Database) -> None:
         count = await conn.execute(sa.select(sa.func.count()).select_from(tasks_table))
         assert count.scalar() == 1
         assert await tasks.latest(conn) == 1
+
+
+async def test_who_is_erased_leaves_what_the_unit_did(stage: Stage) -> None:
+    """And an answer to a clean-up day goes with the person."""
+    village, office = VILLAGES[0], COMMUNE.office
+    for who, text in (
+        (office, "giao viec khoi ranh cho thon 1 truoc 12/6"),
+        (office, "giao"),
+        (village, "ket qua viec 1"),
+        (village, "khoi xong 400 m"),
+    ):
+        await stage.say(who, text)
+        await stage.step(0)
+
+    async def erased(conn: AsyncConnection) -> None:
+        await campaigns.answer(conn, "2-9-2026", f"paper:{village}", village, coming=True)
+        for who in (village, office):
+            await erasure.erase(conn, f"paper:{who}", 10**9)
+
+    await stage.db.write(erased)
+    async with stage.db.read() as conn:
+        (task,) = await tasks.open_ones(conn)
+        (result,) = await tasks.results(conn, [1])
+        lines = (await conn.execute(sa.select(task_history.c.person))).scalars().all()
+        answered = (await conn.execute(sa.select(sa.func.count()).select_from(answers))).scalar()
+    assert (task.person, task.made_by) == (None, "")
+    assert (result.reported_by, result.note) == ("", "khoi xong 400 m")
+    assert set(lines) == {None}
+    assert answered == 0
