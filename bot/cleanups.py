@@ -1,19 +1,20 @@
 """What decisions about clean-up days need to know, read in the caller's transaction."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.core import when
-from bot.core.amounts import Amounts
 from bot.core.campaign import Campaign
-from bot.core.facts import Cleanup, Result
+from bot.core.facts import Cleanup
 from bot.core.schedule import kept
+from bot.results import result_of
 from storage import campaigns
 from storage.campaigns import Row
 
 COMING_SHOWN = 5
+RECENT, SOON = timedelta(days=14), timedelta(days=7)
 
 
 def campaign_of(row: Row) -> Campaign:
@@ -48,24 +49,22 @@ async def cleanup(conn: AsyncConnection, campaign: str) -> Cleanup | None:
     return Cleanup(
         campaign_of(row),
         await campaigns.places(conn, campaign),
-        {one.unit: _result(one) for one in told},
+        {one.unit: result_of(one) for one in told},
         await campaigns.counted(conn, campaign),
     )
+
+
+async def current(conn: AsyncConnection, now: datetime) -> Cleanup | None:
+    """The clean-up that units are busy with: of the last two weeks, else of the next."""
+    today = now.astimezone(when.ZONE).date()
+    first, last = (today - RECENT).isoformat(), (today + SOON).isoformat()
+    found = await campaigns.between(conn, first, today.isoformat())
+    ahead = await campaigns.between(conn, today.isoformat(), last)
+    ids = [row.id for row in (*found[::-1], *ahead)]
+    return await cleanup(conn, ids[0]) if ids else None
 
 
 async def coming(conn: AsyncConnection, now: datetime) -> tuple[Campaign, ...]:
     """The next clean-up days, as the office has set them."""
     today = now.astimezone(when.ZONE).date().isoformat()
     return tuple(map(campaign_of, await campaigns.coming(conn, today, COMING_SHOWN)))
-
-
-def _result(row: Row) -> Result:
-    return Result(
-        row.unit,
-        row.accepted_at,
-        row.accepted_by,
-        row.reported_at,
-        row.reported_by,
-        Amounts(row.households, row.of_households, row.people, row.kg, row.trees),
-        row.note,
-    )

@@ -229,7 +229,8 @@ class Conversation:
         concerned: set[int] = set()
         decided: list[tuple[_Chat, Incoming, str, Decision]] = []
         for incoming, chat, known in zip(asked, turn.values(), found, strict=True):
-            reports = {r.id for r in (known.report, *known.open_here, *known.unheard) if r is not None}
+            several = (known.report, *known.open_here, *known.unheard, *known.closable)
+            reports = {r.id for r in several if r is not None}
             if concerned & reports:
                 continue
             concerned |= reports
@@ -282,7 +283,7 @@ class Conversation:
             elif isinstance(effect, ShowPhotos):
                 shown = effect.code or code
                 data = {**effect.data, "code": shown}
-                captions[effect.message] = self._messages.render(effect.message, data)
+                captions[effect.message, effect.code] = self._messages.render(effect.message, data)
             elif isinstance(effect, Broadcast):
                 render = partial(self._messages.render, effect.message)
                 told[effect.key] = {village: render(data) for village, data in effect.data.items()}

@@ -9,12 +9,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import cleanups, deeds, figures, notices
+from bot import assignments, cleanups, deeds, figures, notices
 from bot.channels.base import Abilities
 from bot.core.commune import LEAD, Point
 from bot.core.effects import VOICE
 from bot.core.events import DONE_BY_PEOPLE, Address, Incoming, Left
 from bot.core.facts import (
+    NOW,
     Count,
     Desk,
     Facts,
@@ -26,20 +27,26 @@ from bot.core.facts import (
     Near,
     Needs,
     Pairing,
+    Past,
     PhotoFact,
     Refusal,
     Role,
+    Search,
     Spot,
     Unreached,
 )
 from bot.core.places import metres, valid
 from bot.core.report import Report
-from storage import activities, campaigns, groups, outbox, pairings, people, photos, reports
+from storage import activities, campaigns, groups, outbox, pairings, people, photos, reports, tasks
 from storage.tables import PhotoState
 
 OPEN_SHOWN = 6
 # What is open in all villages together, the oldest first.
 SPOTS_READ = 500
+# So many of the newest are looked through for what else was said.
+SEARCHED = 200
+# A result names those of them that its village has.
+CLOSABLE_READ = 20
 MINE_SHOWN = 5
 UNHEARD_SHOWN = 20
 HELD_SHOWN = 40
@@ -201,9 +208,17 @@ async def _one(
         if found is not None and incoming.at.timestamp() * 1000 < found[1]:
             values["pairing"] = Pairing(need.invite, found[0])
     if need.campaign is not None:
-        values["campaign"] = await cleanups.cleanup(conn, need.campaign)
+        own = need.campaign == NOW
+        values["campaign"] = await (
+            cleanups.current(conn, now) if own else cleanups.cleanup(conn, need.campaign)
+        )
     if need.campaigns:
         values["campaigns"] = await cleanups.coming(conn, now)
+    if need.task is not None:
+        values["task"] = await assignments.assigned(conn, need.task)
+    if need.tasks:
+        values["tasks"] = await assignments.open_tasks(conn)
+        values["tasks_made"] = await tasks.latest(conn)
     if need.reminded:
         values["reminded"] = await campaigns.reminded(conn, me.person)
     if need.spots:
@@ -216,6 +231,15 @@ async def _one(
             # In a room everybody reads along: it hears of its own unit.
             roles = [(unit, role) for unit, role in roles if unit == room and role != LEAD]
         values["figures"] = await figures.gather(conn, need.figures, roles, now)
+    if need.past and report is not None:
+        values["past"] = tuple(Past(*line) for line in await reports.past_of(conn, report.id))
+    if need.search is not None:
+        values["found"] = await _found(conn, need.search, me, office)
+    if need.closable is not None:
+        rows = await reports.open_in_village(conn, need.closable, CLOSABLE_READ)
+        values["closable"] = await _as_reports(conn, rows)
+    if need.shown_for:
+        values["shown"] = tuple(map(_photo_fact, await photos.of_result(conn, need.shown_for)))
     if need.my_desks:
         values["units"] |= {role.unit for role in me.roles} | {office}
     if need.desk_of_report:
@@ -224,6 +248,16 @@ async def _one(
         if concerned:
             values["units"] |= {r.desk for r in concerned} | {office}
     return values
+
+
+async def _found(conn: AsyncConnection, search: Search, me: Me, office: str) -> tuple[Report, ...]:
+    """Those at the sender's desks; who may look anywhere is decided report by report."""
+    units = {role.unit for role in me.roles}
+    anywhere = office in units or any(role.role in (LEAD, "police") for role in me.roles)
+    rows = await reports.search(
+        conn, search.categories, search.units, None if anywhere else units, SEARCHED if me.roles else 0
+    )
+    return await _as_reports(conn, rows)
 
 
 def _me(known: people.Known | None) -> Me:
@@ -315,13 +349,12 @@ def _bits_apart(one: str, other: str) -> int:
 
 async def _photo(conn: AsyncConnection, photo: int) -> PhotoFact | None:
     found = await photos.find(conn, photo)
-    return (
-        None
-        if found is None
-        else PhotoFact(
-            found.id, found.purpose, found.report, found.state == PhotoState.READY, found.received_at
-        )
-    )
+    return None if found is None else _photo_fact(found)
+
+
+def _photo_fact(photo: photos.Photo) -> PhotoFact:
+    ready = photo.state == PhotoState.READY
+    return PhotoFact(photo.id, photo.purpose, photo.report, ready, photo.received_at)
 
 
 async def _refusal(conn: AsyncConnection, row: int) -> Refusal | None:

@@ -22,6 +22,7 @@ from bot.core.events import (
     Overlooked,
     PhotoReady,
     ReportDue,
+    TaskDue,
     Undelivered,
 )
 from storage import inbox
@@ -42,6 +43,7 @@ _OWN = {
     "cutoff": CutOff,
     "campaign": CampaignDue,
     "notice": NoticeDue,
+    "task": TaskDue,
 }
 # Of a payload that cannot be read, the beginning is enough to see what it was.
 KEPT_BYTES = 64 * 1024
@@ -58,6 +60,7 @@ OwnEvent = (
     | CutOff
     | CampaignDue
     | NoticeDue
+    | TaskDue
 )
 
 

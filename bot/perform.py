@@ -38,10 +38,12 @@ from bot.core.effects import (
     LockHouseholds,
     MakeInvite,
     MakePairing,
+    MakeTask,
     Note,
     Pair,
     Participate,
     Picture,
+    Prove,
     Reach,
     Relocate,
     Remind,
@@ -49,6 +51,7 @@ from bot.core.effects import (
     SetCampaign,
     SetNotice,
     SetPlace,
+    SetTask,
     Shift,
     ShowPhotos,
     Stop,
@@ -62,6 +65,7 @@ from bot.core.events import Address, Incoming
 from bot.core.invite import LIFE_MS, PAIRING_MS, SYMBOLS, digest, spell
 from bot.core.message import Button, Message
 from bot.core.split import split
+from bot.core.task import number_of
 from storage import (
     activities,
     announcements,
@@ -77,6 +81,7 @@ from storage import (
     pictures,
     reports,
     sessions,
+    tasks,
 )
 from storage.tables import OutboxState, PhotoState
 
@@ -117,17 +122,17 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """One event's effects, its Says rendered in order; the `code` it files under, `captions` of photos.
+    """One event's effects, its Says rendered in order; the `code` it files under.
 
-    `invite` is the code of the invite that it makes; `told` what each broadcast says, by key and village;
-    `activity` the number of the one that it records.
+    `captions` are those of photos, by message and code; `invite` is the code of the invite that it makes;
+    `told` what each broadcast says, by key and village; `activity` the number of the one that it records.
     """
 
     incoming: Incoming
     person: str
     effects: tuple[Effect, ...]
     spoken: tuple[Spoken, ...] = ()
-    captions: Mapping[str, Message] = field(default_factory=dict)
+    captions: Mapping[tuple[str, str], Message] = field(default_factory=dict)
     code: str | None = None
     invite: str | None = None
     told: Mapping[str, Mapping[str, Message]] = field(default_factory=dict)
@@ -315,6 +320,8 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await _show_photos(conn, one, effect, batch)
         case AttachPhotos(ids, report, purpose):
             await photos.attach(conn, ids, report, purpose)
+        case Prove(ids, report):
+            await photos.prove(conn, ids, report)
         case FollowLink(url):
             row = {"id": one.incoming.id, "channel": here.channel, "chat": here.chat}
             await photos.follow(
@@ -377,7 +384,7 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
         case SetPlace(campaign, unit, place):
             await campaigns.set_place(conn, campaign, unit, place)
         case Participate(campaign, unit, action, values):
-            await campaigns.tell(conn, campaign, unit, values, _told(one, action, batch.now))
+            await _participate(conn, campaign, unit, values, _told(one, action, batch.now))
         case KeepActivity(values):
             kept = {**values, "id": one.activity, "at": batch.now}
             await activities.add(conn, kept, _told(one, "tell", batch.now))
@@ -388,6 +395,10 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             await activities.join(conn, activity, unit, _told(one, "join", batch.now))
         case LockHouseholds(year, totals):
             await activities.lock(conn, year, totals, one.person or None, batch.now)
+        case MakeTask():
+            await tasks.make(conn, _task_row(one, effect, batch.now))
+        case SetTask(task, version, values):
+            await tasks.change(conn, task, version, values)
         case Come(campaign, village, coming):
             await campaigns.answer(conn, campaign, one.person, village, coming=coming)
         case Remind(of_village):
@@ -417,6 +428,23 @@ def _notice_row(one: Done, asked: Announce, now: int) -> dict[str, Any]:
         "author_name": asked.name,
         "author_ear": notices.ear_json(one.incoming.address),
     }
+
+
+async def _participate(
+    conn: AsyncConnection, id: str, unit: str, values: Mapping[str, Any], told: Mapping[str, Any]
+) -> None:
+    task = number_of(id)
+    if task is None:
+        await campaigns.tell(conn, id, unit, values, told)
+    else:
+        await tasks.tell(conn, task, unit, values, told)
+
+
+def _task_row(one: Done, made: MakeTask, now: int) -> dict[str, Any]:
+    task = made.task
+    row = {"number": task.number, "text": task.text, "day": task.day.isoformat()}
+    row |= {"units": " ".join(task.units), "made_at": now, "person": one.person or None}
+    return row | {"made_by": task.made_by, "version": task.version, **made.values}
 
 
 def _photo_row(one: Done, kept: KeepPhoto, now: int) -> dict[str, Any]:
@@ -470,7 +498,7 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
     # The newest after photo is the one that matters, and the first the reporter sent.
     shown = ready[-show.limit :] if show.purpose == "after" else ready[: show.limit]
     for photo in shown:
-        row = outbox_row(show.to, show.message, one.captions[show.message], batch.now)
+        row = outbox_row(show.to, show.message, one.captions[show.message, show.code], batch.now)
         key = f"{show.message}/{photo.id}/{show.to.key}/{show.round}"
         batch.promises.append(
             row

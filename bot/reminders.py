@@ -22,9 +22,10 @@ from bot.core.events import (
     NoticeDue,
     Overlooked,
     ReportDue,
+    TaskDue,
 )
 from bot.inbox import own_arrival
-from storage import campaigns, inbox, outbox, people, reports, sessions
+from storage import campaigns, inbox, outbox, people, reports, sessions, tasks
 from storage.database import Database
 
 log = structlog.get_logger()
@@ -99,6 +100,7 @@ class Reminders:
             self._floods,
             self._campaigns,
             self._notices,
+            self._tasks,
         )
         return sum([await look(conn, now) for look in looks])
 
@@ -152,6 +154,15 @@ class Reminders:
             own_arrival(address, "", NoticeDue(one.id, one.done), f"{one.key}/{one.done}/{one.finished}", now)
             for one in await notices.running(conn, now)
             if one.done or one.finished
+        ]
+        return await inbox.store(conn, arrivals) if arrivals else 0
+
+    async def _tasks(self, conn: AsyncConnection, now: int) -> int:
+        """Tasks of the office with a step that is due."""
+        address = Address("internal", "tasks")
+        arrivals = [
+            own_arrival(address, "", TaskDue(number, version), f"job/{number}/{version}", now)
+            for number, version in await tasks.due(conn, now, AT_ONCE)
         ]
         return await inbox.store(conn, arrivals) if arrivals else 0
 

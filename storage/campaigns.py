@@ -1,12 +1,12 @@
 """Clean-up days: the campaigns themselves, where people meet, what units did, who is coming."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from storage import results as told_results
 from storage.database import Conflict, insert
 from storage.tables import (
     answers,
@@ -53,6 +53,12 @@ async def of_year(conn: AsyncConnection, year: int) -> list[Row]:
     return list(await conn.execute(query))
 
 
+async def between(conn: AsyncConnection, first: str, last: str) -> list[Row]:
+    """Those whose working day is one of these (ISO), in order."""
+    query = sa.select(campaigns).where(campaigns.c.day.between(first, last))
+    return list(await conn.execute(query.order_by(campaigns.c.day)))
+
+
 async def change(conn: AsyncConnection, campaign: str, version: int, values: Mapping[str, Any]) -> None:
     """Raises Conflict when it was changed meanwhile."""
     same = sa.and_(campaigns.c.id == campaign, campaigns.c.version == version)
@@ -84,14 +90,8 @@ async def tell(
     conn: AsyncConnection, campaign: str, unit: str, values: Mapping[str, Any], told: Mapping[str, Any]
 ) -> None:
     """What a unit says now, and a line of its history: `told` has at, person, action and what was given."""
-    row = {"campaign": campaign, "unit": unit}
-    statement = insert(conn, participations).values(**row, **values)
-    again = statement.on_conflict_do_update(
-        index_elements=["campaign", "unit"], set_={**values, "version": participations.c.version + 1}
-    )
-    await conn.execute(again)
-    line = row | dict(told) | {"told": json.dumps(dict(values), ensure_ascii=False)}
-    await conn.execute(sa.insert(participation_history), line)
+    key = {"campaign": campaign, "unit": unit}
+    await told_results.tell(conn, participations, participation_history, key, values, told)
 
 
 async def answer(conn: AsyncConnection, campaign: str, person: str, village: str, *, coming: bool) -> None:

@@ -23,11 +23,15 @@ from storage.tables import (
     outbox,
     pairings,
     participation_history,
+    participations,
     people,
     photos,
     reports,
     rooms,
     sessions,
+    task_history,
+    task_results,
+    tasks,
 )
 
 NOTHING = "{}"
@@ -52,6 +56,7 @@ async def erase(conn: AsyncConnection, person: str, upto: int) -> None:
     await _reports(conn, person)
     await _activities(conn, person)
     await announcements.forget(conn, person)
+    await _units_work(conn, person)
     for table in (answers, followers, pairings, members, accounts):
         await conn.execute(sa.delete(table).where(table.c.person == person))
     await conn.execute(sa.update(invites).where(invites.c.used_by == person).values(used_by=None))
@@ -73,17 +78,32 @@ async def _activities(conn: AsyncConnection, person: str) -> None:
     await conn.execute(sa.update(activities).where(activities.c.told_by == person).values(**theirs))
     checked = {"checked_by": None, "checked_name": ""}
     await conn.execute(sa.update(activities).where(activities.c.checked_by == person).values(**checked))
-    for table in (activity_history, participation_history, households):
+    for table in (activity_history, households):
         await conn.execute(sa.update(table).where(table.c.person == person).values(person=None))
 
 
+async def _units_work(conn: AsyncConnection, person: str) -> None:
+    """What a unit did stays the unit's; nothing says any more who told it, or who gave the task."""
+    for history_ in (participation_history, task_history):
+        await conn.execute(sa.update(history_).where(history_.c.person == person).values(person=None))
+    given = sa.update(tasks).where(tasks.c.person == person)
+    await conn.execute(given.values(person=None, made_by=""))
+    own = await conn.execute(sa.select(members.c.unit, members.c.name).where(members.c.person == person))
+    for unit, name in own.all():
+        for table in (participations, task_results):
+            for column in (table.c.accepted_by, table.c.reported_by):
+                theirs = sa.and_(table.c.unit == unit, column == name)
+                await conn.execute(sa.update(table).where(theirs).values({column.name: ""}))
+
+
 async def _unsent(conn: AsyncConnection, channel: str, account: str) -> None:
-    """Files of a draft are to go from the store, too; those of reports and deeds forget who sent them."""
+    """Files of a draft are to go from the store, too; all others forget who sent them."""
     own = sa.and_(photos.c.channel == channel, photos.c.account == account)
     erased = {"state": PhotoState.ERASED, "chat": "", "account": ""}
     evidence = photos.c.purpose.in_(sa.select(activities.c.evidence))
-    loose = sa.and_(own, photos.c.report.is_(None), ~evidence)
-    await conn.execute(sa.update(photos).where(loose).values(**erased))
+    units = sa.or_(photos.c.purpose.startswith("result/"), evidence)
+    draft = sa.and_(photos.c.report.is_(None), sa.not_(units))
+    await conn.execute(sa.update(photos).where(own, draft).values(**erased))
     await conn.execute(sa.update(photos).where(own).values(chat="", account=""))
     await conn.execute(sa.delete(links).where(links.c.channel == channel, links.c.account == account))
 

@@ -166,7 +166,10 @@ _COPIED = ("lane", "message", "text", "buttons", "photo", "wants_place", "silent
 
 
 async def redirect(conn: AsyncConnection, row: int, channel: str, chat: str, now: int) -> None:
-    """Promise a message again, to the person's chat on another channel; there it counts for its broadcast."""
+    """Promise a message again, to the person's chat on another channel; there it counts for its broadcast.
+
+    What that chat was promised under the same key is not said there twice.
+    """
     found = await find(conn, row)
     if found is not None:
         copied = (
@@ -181,7 +184,9 @@ async def redirect(conn: AsyncConnection, row: int, channel: str, chat: str, now
             "broadcast",
         )
         again = {name: found._mapping[name] for name in copied}
-        key = f"redirected/{row}"
+        here, there = f"{found.channel}:{found.chat}", f"{channel}:{chat}"
+        keyed = found.key is not None and here in found.key
+        key = found.key.replace(here, there) if keyed else f"redirected/{row}"
         await promise(
             conn, [again | {"channel": channel, "chat": chat, "key": key, "made_at": now, "due_at": now}]
         )

@@ -18,13 +18,16 @@ from storage.tables import (
     participation_history,
     people,
     reports,
+    task_history,
+    tasks,
 )
 
 # Whose doing something was: it becomes the other one's.
 THEIRS = (
     *(reports.c.person, reports.c.taken_by, followers.c.person, history.c.person, members.c.person),
     *(accounts.c.person, answers.c.person, participation_history.c.person, activities.c.told_by),
-    *(activities.c.checked_by, activity_history.c.person, households.c.person),
+    *(activities.c.checked_by, activity_history.c.person, households.c.person, tasks.c.person),
+    task_history.c.person,
 )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from storage.tables import PhotoState, links, photos
+from storage.database import insert
+from storage.tables import PhotoState, links, photos, proofs
 
 # Written into the statement: a bound value would keep the database from using the partial index.
 WAITING: sa.ColumnElement[int] = sa.literal_column(str(PhotoState.WAITING))
@@ -55,6 +56,7 @@ async def erased(conn: AsyncConnection, limit: int) -> list[tuple[int, str | Non
 
 
 async def gone(conn: AsyncConnection, ids: Collection[int]) -> None:
+    await conn.execute(sa.delete(proofs).where(proofs.c.photo.in_(ids)))
     await conn.execute(sa.delete(photos).where(photos.c.id.in_(ids)))
 
 
@@ -121,10 +123,27 @@ async def find(conn: AsyncConnection, photo: int) -> Photo | None:
 
 
 async def of_report(conn: AsyncConnection, report: int, purpose: str) -> list[Photo]:
-    """All photos of a report with that purpose, in the order they came."""
-    query = sa.select(*_PHOTO)
-    where = sa.and_(photos.c.report == report, photos.c.purpose == purpose)
-    return [Photo(*row) for row in await conn.execute(query.where(where).order_by(photos.c.id))]
+    """All photos of a report with that purpose, in the order they came; what proves it done is seen after."""
+    query = sa.select(*_PHOTO).where(photos.c.report == report, photos.c.purpose == purpose)
+    found = [Photo(*row) for row in await conn.execute(query.order_by(photos.c.id))]
+    if purpose == "after":
+        shared = sa.select(*_PHOTO).join(proofs, proofs.c.photo == photos.c.id)
+        shared = shared.where(proofs.c.report == report, photos.c.state != ERASED)
+        found += [Photo(*row) for row in await conn.execute(shared)]
+    return sorted(found, key=lambda photo: photo.id)
+
+
+async def prove(conn: AsyncConnection, ids: Collection[int], report: int) -> None:
+    """These photos of a result are after photos of this report, too."""
+    rows = [{"report": report, "photo": photo} for photo in ids]
+    await conn.execute(insert(conn, proofs).on_conflict_do_nothing(), rows)
+
+
+async def of_result(conn: AsyncConnection, purposes: Collection[str]) -> list[Photo]:
+    """The photos of a result, clean or still expected, in the order they came."""
+    usable = photos.c.state.in_((PhotoState.WAITING, PhotoState.READY))
+    query = sa.select(*_PHOTO).where(photos.c.report.is_(None), photos.c.purpose.in_(purposes), usable)
+    return [Photo(*row) for row in await conn.execute(query.order_by(photos.c.id))]
 
 
 _COUNTS = (

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from storage import grid
 from storage.database import Conflict, insert
-from storage.tables import OPEN, OutboxState, followers, history, outbox, reports
+from storage.tables import OPEN, OutboxState, followers, history, members, outbox, reports
 
 Row = sa.Row[Any]
 _ONE = sa.select(reports)
@@ -255,6 +255,39 @@ async def open_in_villages(conn: AsyncConnection, limit: int) -> list[Row]:
     """What is open at the villages' own desks, the oldest first."""
     query = _ONE.where(reports.c.closed_at.is_(None), reports.c.unit == reports.c.desk)
     return list(await conn.execute(query.order_by(reports.c.id).limit(limit)))
+
+
+async def open_in_village(conn: AsyncConnection, village: str, limit: int) -> list[Row]:
+    """What is open in a village and at its own desk, the oldest first."""
+    query = _ONE.where(reports.c.closed_at.is_(None), reports.c.unit == village)
+    query = query.where(reports.c.desk == village, reports.c.status.in_(OPEN))
+    return list(await conn.execute(query.order_by(reports.c.id).limit(limit)))
+
+
+async def past_of(conn: AsyncConnection, report: int) -> list[tuple[int, str, str, str]]:
+    """(at, action, note, member's name) of all that happened to it, in order."""
+    name = sa.select(sa.func.min(members.c.name)).where(members.c.person == history.c.person)
+    query = sa.select(history.c.at, history.c.action, history.c.note, name.scalar_subquery())
+    rows = await conn.execute(query.where(history.c.report == report).order_by(history.c.id))
+    return [(row[0], row[1], row[2], row[3] or "") for row in rows]
+
+
+async def search(
+    conn: AsyncConnection,
+    categories: Collection[str],
+    units: Collection[str],
+    desks: Collection[str] | None,
+    limit: int,
+) -> list[Row]:
+    """The newest of these categories, of these units, at these desks; where none is given, of any."""
+    query = _ONE
+    if categories:
+        query = query.where(reports.c.category.in_(categories))
+    if units:
+        query = query.where(reports.c.unit.in_(units))
+    if desks is not None:
+        query = query.where(reports.c.desk.in_(desks))
+    return list(await conn.execute(query.order_by(reports.c.id.desc()).limit(limit)))
 
 
 # A degree of latitude is 111 km everywhere; of longitude 104 km at Hải Phòng: the box is a little too wide.

@@ -1,5 +1,7 @@
 """Every table; moments are milliseconds since 1970 UTC."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 metadata = sa.MetaData(
@@ -345,6 +347,20 @@ sa.Index(
     postgresql_where=photos.c.state == PhotoState.ERASED,
 )
 
+sa.Index(
+    "ix_photos_purpose",
+    photos.c.purpose,
+    sqlite_where=photos.c.report.is_(None),
+    postgresql_where=photos.c.report.is_(None),
+)
+
+proofs = sa.Table(
+    "proofs",
+    metadata,
+    sa.Column("report", Id, sa.ForeignKey("reports.id"), primary_key=True),
+    sa.Column("photo", Id, sa.ForeignKey("photos.id"), primary_key=True, index=True),
+)
+
 links = sa.Table(
     "links",
     metadata,
@@ -531,22 +547,43 @@ meeting_places = sa.Table(
     sa.Column("place", Text, nullable=False),
 )
 
+
+def _result() -> tuple[sa.Column[Any], ...]:
+    """What a unit says that it did."""
+    return (
+        sa.Column("unit", Text, primary_key=True),
+        sa.Column("accepted_at", Moment),
+        sa.Column("accepted_by", Text, nullable=False, server_default="", comment="the member's name"),
+        sa.Column("reported_at", Moment),
+        sa.Column("reported_by", Text, nullable=False, server_default=""),
+        sa.Column("households", sa.Integer),
+        sa.Column("of_households", sa.Integer),
+        sa.Column("people", sa.Integer),
+        sa.Column("kg", sa.Integer),
+        sa.Column("trees", sa.Integer),
+        sa.Column("note", Text, nullable=False, server_default=""),
+        sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+    )
+
+
+def _told_before() -> tuple[sa.Column[Any], ...]:
+    """A line of what a unit said, whatever it says now."""
+    return (
+        sa.Column("unit", Text, nullable=False),
+        sa.Column("at", Moment, nullable=False),
+        sa.Column("person", Text),
+        sa.Column("action", Text, nullable=False),
+        sa.Column(
+            "told", Text, nullable=False, server_default="{}", comment="the numbers as they were given"
+        ),
+    )
+
+
 participations = sa.Table(
     "participations",
     metadata,
     sa.Column("campaign", Text, sa.ForeignKey("campaigns.id"), primary_key=True),
-    sa.Column("unit", Text, primary_key=True),
-    sa.Column("accepted_at", Moment),
-    sa.Column("accepted_by", Text, nullable=False, server_default="", comment="the member's name"),
-    sa.Column("reported_at", Moment),
-    sa.Column("reported_by", Text, nullable=False, server_default=""),
-    sa.Column("households", sa.Integer),
-    sa.Column("of_households", sa.Integer),
-    sa.Column("people", sa.Integer),
-    sa.Column("kg", sa.Integer),
-    sa.Column("trees", sa.Integer),
-    sa.Column("note", Text, nullable=False, server_default=""),
-    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+    *_result(),
 )
 
 participation_history = sa.Table(
@@ -554,13 +591,53 @@ participation_history = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=True),
     sa.Column("campaign", Text, nullable=False),
-    sa.Column("unit", Text, nullable=False),
-    sa.Column("at", Moment, nullable=False),
-    sa.Column("person", Text),
-    sa.Column("action", Text, nullable=False),
-    sa.Column("told", Text, nullable=False, server_default="{}", comment="the numbers as they were given"),
+    *_told_before(),
 )
 sa.Index("ix_participation_history", participation_history.c.campaign, participation_history.c.unit)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False, comment="as people say it"),
+    sa.Column("text", Text, nullable=False),
+    sa.Column("day", Text, nullable=False, comment="when it is due, ISO"),
+    sa.Column("units", Text, nullable=False, comment="who is to do it"),
+    sa.Column("made_at", Moment, nullable=False),
+    sa.Column("person", Text, comment="who gave it"),
+    sa.Column("made_by", Text, nullable=False, comment="their name"),
+    sa.Column("state", Text, nullable=False, comment="open, closed or cancelled"),
+    sa.Column("done", Text, nullable=False, server_default="", comment="steps told or let go"),
+    sa.Column("due_at", Moment, comment="when the next step is due"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="0"),
+)
+sa.Index(
+    "ix_tasks_due",
+    tasks.c.due_at,
+    sqlite_where=tasks.c.due_at.is_not(None),
+    postgresql_where=tasks.c.due_at.is_not(None),
+)
+sa.Index(
+    "ix_tasks_open",
+    tasks.c.number,
+    sqlite_where=tasks.c.state == sa.literal_column("'open'"),
+    postgresql_where=tasks.c.state == sa.literal_column("'open'"),
+)
+
+task_results = sa.Table(
+    "task_results",
+    metadata,
+    sa.Column("task", sa.Integer, sa.ForeignKey("tasks.number"), primary_key=True),
+    *_result(),
+)
+
+task_history = sa.Table(
+    "task_history",
+    metadata,
+    sa.Column("id", Id, primary_key=True, autoincrement=True),
+    sa.Column("task", sa.Integer, nullable=False),
+    *_told_before(),
+)
+sa.Index("ix_task_history", task_history.c.task, task_history.c.unit)
 
 answers = sa.Table(
     "answers",

@@ -70,6 +70,7 @@ from storage.tables import (
     pictures,
     reports,
     sessions,
+    tasks,
 )
 from tests.platforms import Deed, Platform, Said, Take, World
 
@@ -324,6 +325,7 @@ def _moments(now: int) -> sa.Select[Any]:
         (links.c.due_at, ()),
         (campaigns.c.due_at, ()),
         (broadcasts.c.starts_at, (broadcasts.c.state == BroadcastState.GOING,)),
+        (tasks.c.due_at, ()),
         (reports.c.ack_by, (reports.c.closed_at.is_(None),)),
         (reports.c.fix_by, (reports.c.closed_at.is_(None),)),
     )

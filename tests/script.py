@@ -1,8 +1,14 @@
-"""Transcripts: the stories' files read, played through the real loops, and written back as they came out."""
+"""Transcripts: the stories' files read, played through the real loops, and written back as they came out.
+
+Many who do the same are one line. "Trưởng thôn 1 đến 20 là head của thon" casts twenty heads, each of the
+village with their number; "Trưởng thôn 1 đến 18: [Đã nhận]" has eighteen of them press, one after the other.
+What they hear is one line only if it is the same but for the number of their unit, which is then left
+open: "Bot → Trưởng thôn 1 đến 20: Thôn … chuẩn bị".
+"""
 
 import json
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.config import load_commune
 from bot.core.commune import Point
 from bot.core.events import (
     Edited,
@@ -30,14 +37,17 @@ from bot.core.invite import LIFE_MS, digest
 from storage import counters, groups, people, reports
 from storage.database import Database
 from storage.files import Files
-from tests.paper import PaperClock, Stage, spoken_ogg
+from tests.paper import ROOT, PaperClock, Stage, spoken_ogg
 from tests.platforms import Cast, Deed, Platform, Said, World
 
 STORIES = Path(__file__).parent / "transcripts"
+COMMUNE = load_commune(ROOT / "commune.toml")
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 START = re.compile(r"Lúc (\d{4}-\d{2}-\d{2} \d{2}:\d{2})")
 CAST = re.compile(r"(?P<name>[^:@]+) là (?P<role>\w+) của (?P<unit>[\w-]+)")
+MANY_CAST = re.compile(r"(?P<many>[^:@]+ \d+ đến \d+) là (?P<role>\w+) của (?P<unit>[a-z]+)")
+MANY = re.compile(r"(?P<name>[^:@]+) (?P<first>\d+) đến (?P<last>\d+)")
 ROOM = re.compile(r"Phòng (?P<name>[^:@]+) của (?P<unit>[\w-]+)")
 INVITE = re.compile(r"Mã (?P<code>\S+) mời (?P<role>\w+) của (?P<unit>[\w-]+)")
 AFTER = re.compile(r"\(sau (?P<count>\d+) (?P<unit>giây|phút|giờ|ngày)\)")
@@ -62,7 +72,7 @@ MEMBERSHIP: dict[str, Event] = {
     "ra nhóm": Left(),
     "chặn": Left(),
 }
-EDITED, FORGED, MANY = "sửa tin thành ", "nút lạ ", "chữ dài "
+EDITED, FORGED, LENGTHY = "sửa tin thành ", "nút lạ ", "chữ dài "
 SECONDS = {"giây": 1, "phút": 60, "giờ": 3600, "ngày": 86400}
 START_USUAL = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 MEANT = ("Bot:", "Bot →", "     [", "      ")
@@ -90,6 +100,9 @@ class Player:
     replies: dict[str, str] = field(default_factory=dict)
     here: str = ""
     files: int = 0
+    # Who was cast many at once: the name, and what their own unit is called.
+    many: dict[str, str] = field(default_factory=dict)
+    together: list[Said] | None = None
 
     @property
     def stage(self) -> Stage:
@@ -113,7 +126,12 @@ class Player:
         return "\n".join(self.out) + "\n"
 
     async def _line(self, line: str) -> None:
-        if found := CAST.fullmatch(line):
+        if found := MANY_CAST.fullmatch(line):
+            for name, number in _each(found["many"]):
+                unit = f"{found['unit']}-{number:02}"
+                self.many[name] = COMMUNE.unit(unit).name
+                await self._cast(name, found["role"], unit)
+        elif found := CAST.fullmatch(line):
             await self._cast(found["name"], found["role"], found["unit"])
         elif found := ROOM.fullmatch(line):
             await self._room(found["name"], found["unit"])
@@ -122,7 +140,18 @@ class Player:
         elif line.startswith("(") and await self._stage_direction(line):
             return
         elif (found := _spoken(line)) is not None:
-            await self._said(found["who"].strip(), (found["where"] or "").strip(), found["what"])
+            await self._all_say(found["who"].strip(), (found["where"] or "").strip(), found["what"])
+
+    async def _all_say(self, who: str, where: str, what: str) -> None:
+        """One says it, or each of many; what many hear is written when all have said it."""
+        if MANY.fullmatch(who) is None:
+            await self._said(who, where, what)
+            return
+        self.together = []
+        for name, _ in _each(who):
+            await self._said(name, where, what)
+        heard, self.together, self.here = self.together, None, ""
+        self._write_all(heard)
 
     # The cast ------------------------------------------------------------------------------------
 
@@ -196,6 +225,10 @@ class Player:
     async def _pass(self, by: timedelta) -> None:
         """Time moves to each moment at which something falls due, so that it happens then."""
         stage, end = self.stage, self.stage.clock.at + by
+        if stage.parts is None:
+            # Nothing happens while the machine is off.
+            stage.clock.at = end
+            return
         due = await stage.next_due()
         while stage.clock.at < end:
             arrived = min(end, due or end, stage.clock.at + LOOK)
@@ -270,8 +303,8 @@ class Player:
                 return Edited(found[1].removeprefix(EDITED))
             if found[1].startswith(FORGED):
                 return Pressed(found[1].removeprefix(FORGED))
-            if found[1].startswith(MANY):
-                return Words("rác " * (int(found[1].removeprefix(MANY)) // 4))
+            if found[1].startswith(LENGTHY):
+                return Words("rác " * (int(found[1].removeprefix(LENGTHY)) // 4))
             if found[1] not in MEMBERSHIP:
                 raise Broken(f"({found[1]}) is nothing that people do")
             return MEMBERSHIP[found[1]]
@@ -313,20 +346,80 @@ class Player:
 
     async def _settle(self) -> None:
         await self.stage.settle()
-        for one in await self.stage.news():
-            self._write(one)
+        news = await self.stage.news()
+        for one in news:
+            for button in one.buttons:
+                self.shown[one.where, button.label] = (button.action, one.id)
+            self.replies[one.where] = one.id
+        if self.together is not None:
+            self.together += news
+        else:
+            self._write_all(news)
 
-    def _write(self, one: Said) -> None:
+    def _write_all(self, news: Iterable[Said]) -> None:
+        for told in _alike(news, self.many):
+            self._write(told[0], self._names(told))
+
+    def _names(self, told: Sequence[Said]) -> str:
+        """Those who heard it: "Trưởng thôn 1 đến 20"."""
+        if len(told) == 1:
+            return told[0].where
+        first, last = (found.rpartition(" ") for found in (told[0].where, told[-1].where))
+        return f"{first[0]} {first[2]} đến {last[2]}"
+
+    def _write(self, one: Said, names: str) -> None:
         # Who wrote last hears "Bot:"; everybody else is named.
-        prefix = "Bot: " if one.where == self.here else f"Bot → {one.where}: "
-        first, *rest = one.text.split("\n")
+        prefix = "Bot: " if names == self.here else f"Bot → {names}: "
+        text = one.text if names == one.where else _open(one, self.many)
+        first, *rest = text.split("\n")
         self.out.append(prefix + ("(ảnh) " if one.photo else "(thoại) " if one.voice else "") + first)
         self.out.extend("      " + line for line in rest)
         if one.buttons:
             self.out.append("     " + " ".join(f"[{b.label}]" for b in one.buttons))
-        for button in one.buttons:
-            self.shown[one.where, button.label] = (button.action, one.id)
-        self.replies[one.where] = one.id
+
+
+# Many who hear the same --------------------------------------------------------------------------------
+
+
+def _each(names: str) -> list[tuple[str, int]]:
+    """Everybody that "Trưởng thôn 1 đến 20" stands for, with their number; one name is only itself."""
+    found = MANY.fullmatch(names)
+    if found is None:
+        return [(names, 0)]
+    numbers = range(int(found["first"]), int(found["last"]) + 1)
+    return [(f"{found['name']} {number}", number) for number in numbers]
+
+
+def _open(one: Said, many: Mapping[str, str]) -> str:
+    """What somebody heard, without the number of their own unit and in their own name."""
+    text = one.text
+    for own in (one.where, many[one.where]):
+        name, _, number = own.rpartition(" ")
+        text = re.sub(rf"{re.escape(name)} {number}(?!\d)", f"{name} …", text)
+    return text
+
+
+def _alike(news: Iterable[Said], many: Mapping[str, str]) -> Iterator[list[Said]]:
+    """Each message with those behind it that the next of the many hear in the same words and buttons."""
+    told: list[Said] = []
+    for one in news:
+        if told and not _goes_on(told[-1], one, many):
+            yield told
+            told = []
+        told.append(one)
+    if told:
+        yield told
+
+
+def _goes_on(before: Said, one: Said, many: Mapping[str, str]) -> bool:
+    if before.where not in many or one.where not in many:
+        return False
+    (name, _, number), (other, _, following) = before.where.rpartition(" "), one.where.rpartition(" ")
+    if name != other or int(following) != int(number) + 1:
+        return False
+    labels = [[button.label for button in said.buttons] for said in (before, one)]
+    same = (before.photo, before.voice) == (one.photo, one.voice) and labels[0] == labels[1]
+    return same and _open(before, many) == _open(one, many)
 
 
 # The story as a text ---------------------------------------------------------------------------------
@@ -356,13 +449,15 @@ def cast_of(lines: Iterable[str]) -> Cast:
     names: list[str] = []
     rooms: dict[str, str | None] = {}
     for line in map(str.strip, lines):
-        if found := CAST.fullmatch(line):
+        if found := MANY_CAST.fullmatch(line):
+            names += [name for name, _ in _each(found["many"])]
+        elif found := CAST.fullmatch(line):
             names.append(found["name"])
         elif found := ROOM.fullmatch(line) or KNOWN.fullmatch(line):
             rooms.setdefault(found["name"], None)
         elif found := _spoken(line):
             who, where = found["who"].strip(), (found["where"] or "").strip()
-            names.append(who)
+            names += [name for name, _ in _each(who)]
             if where:
                 rooms[where] = rooms.get(where) or who
     return Cast(tuple(dict.fromkeys(names)), rooms)
@@ -404,11 +499,11 @@ def _presses_old(text: str) -> bool:
         if found := SHOWN.match(line):
             reader = found["who"] or here
         elif line.startswith("     ["):
-            last[reader] = set(LABELS.findall(line))
+            last |= {name: set(LABELS.findall(line)) for name, _ in _each(reader)}
         elif (spoken := _spoken(line)) is not None and not line.startswith(MEANT):
             here = spoken["who"].strip()
             pressed = BUTTON.fullmatch(spoken["what"])
-            if pressed and pressed["label"] not in last.get(here, set()):
+            if pressed and any(pressed["label"] not in last.get(name, set()) for name, _ in _each(here)):
                 return True
     return False
 
@@ -441,7 +536,7 @@ def kinds(line: str, cast: Cast) -> set[str]:
             asked.add("membership")
         if done[1].startswith(EDITED):
             asked.add("edited")
-        if done[1].startswith(MANY) and int(done[1].removeprefix(MANY)) > LONG:
+        if done[1].startswith(LENGTHY) and int(done[1].removeprefix(LENGTHY)) > LONG:
             asked.add("long words")
     return asked
 

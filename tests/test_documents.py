@@ -37,7 +37,7 @@ ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 
 TEXT_LONGEST, BUTTONS_MOST, LABEL_LONGEST = 2000, 5, 20
 # Audiences whose messages are part of the talk, and so of the stories.
-TALKED = ("resident", "duty", "join", "campaign", "activity")
+TALKED = ("resident", "duty", "join", "campaign", "activity", "task")
 # Code that says something itself: where in the arguments the message's name stands.
 SAYING = {"answer": 0, "ask": 0, "Say": 1, "Broadcast": 1, "ShowPhotos": 1, "tell_reporter": 1, "render": 0}
 OPERATOR = {"say", "fail"}

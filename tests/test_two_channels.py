@@ -270,6 +270,47 @@ async def test_the_office_hears_in_the_morning_whom_it_could_not_tell(village: V
     assert second in village.telegram.texts("hanh")[-1]
 
 
+async def test_a_clean_up_and_a_task_find_zalos_window_closed(village: Village) -> None:
+    """Who wrote lately is told; who has Telegram, too, is told there; who is out of reach is told of."""
+    village.clock.at = datetime(2026, 5, 21, 2, 0, tzinfo=UTC)
+    await member(village, "telegram", "hanh", "ubnd", "office")
+    for who, unit in (("tu", "thon-05"), ("nam", "thon-03"), ("sau", "thon-04")):
+        await member(village, "zalo", who, unit, "head")
+        await village.tell(village.zalo, who, "tro giup")
+    await village.tell(village.telegram, "nam-tele", "lien ket zalo")
+    await village.tell(village.zalo, "nam", CODE)
+    await village.parts.reminders.look()
+    # Eight days on only one of them has written again.
+    village.clock.move(7 * DAY)
+    await village.tell(village.zalo, "sau", "tro giup")
+    village.clock.at = datetime(2026, 5, 29, 1, 1, tzinfo=UTC)
+    await looked(village)
+    assert [text for text in village.zalo.texts("tu") if "🧹" in text] == []
+    assert sum("🧹 Thôn 3 chuẩn bị" in text for text in village.telegram.texts("nam-tele")) == 1
+    assert sum("🧹 Thôn 4 chuẩn bị" in text for text in village.zalo.texts("sau")) == 1
+    # A task meets the same window; whoever opens it hears what comes next.
+    for text in ("giao viec treo bang ron cho thon 3, 4, 5 truoc 5/6", "giao"):
+        await village.tell(village.telegram, "hanh", text)
+    assert [text for text in village.zalo.texts("tu") if "📋" in text] == []
+    assert sum("📋" in text for text in village.telegram.texts("nam-tele")) == 1
+    assert sum("📋" in text for text in village.zalo.texts("sau")) == 1
+    (reached,) = await morning(village)
+    assert "Thôn 5" in reached
+    village.clock.at = datetime(2026, 6, 3, 2, 0, tzinfo=UTC)
+    await village.tell(village.zalo, "tu", "viec duoc giao")
+    assert "treo bang ron" in village.zalo.texts("tu")[-1]
+    village.clock.at = datetime(2026, 6, 4, 1, 1, tzinfo=UTC)
+    await looked(village)
+    assert sum("Ngày mai là hạn việc 1" in text for text in village.zalo.texts("tu")) == 1
+
+
+async def looked(village: Village) -> None:
+    """The program looks at each morning until now, as it does while it runs."""
+    for _ in range(3):
+        await village.parts.reminders.look()
+        await village.settle()
+
+
 async def member(village: Village, channel: str, account: str, unit: str, role: str) -> None:
     now = village.clock.ms()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.core.events import Address, FileRef
 from bot.core.session import Draft
+from bot.core.task import Task
 
 # The purposes of photos: what the reporter saw; what a follower saw, too, which the desk alone is shown.
 BEFORE, ALSO = "before", "also"
@@ -191,6 +192,14 @@ class AttachPhotos:
 
 
 @dataclass(frozen=True, slots=True)
+class Prove:
+    """These photos of a result show that a report is dealt with: its after photos, and the result's still."""
+
+    photos: tuple[int, ...]
+    report: int
+
+
+@dataclass(frozen=True, slots=True)
 class FollowLink:
     """Find out where a shortened map link leads; the answer comes back as LinkReady."""
 
@@ -336,8 +345,25 @@ class SetPlace:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeTask:
+    """Give a task to its units. Fails as a conflict when another got its number meanwhile."""
+
+    task: Task
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SetTask:
+    """Move a task on, if it is still at that version; `values` are columns."""
+
+    number: int
+    version: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Participate:
-    """What a unit says of a clean-up: `values` are columns of a participation; leaves a line of history."""
+    """What a unit says of a clean-up, or of a task: `values` are columns; leaves a line of history."""
 
     campaign: str
     unit: str
@@ -415,6 +441,7 @@ Effect = (
     | Change
     | KeepPhoto
     | AttachPhotos
+    | Prove
     | FollowLink
     | Consent
     | Join
@@ -437,6 +464,8 @@ Effect = (
     | Erase
     | SetCampaign
     | SetPlace
+    | MakeTask
+    | SetTask
     | Participate
     | KeepActivity
     | ChangeActivity

@@ -185,6 +185,14 @@ class NoticeDue:
 
 
 @dataclass(frozen=True, slots=True)
+class TaskDue:
+    """The next step of a task is due; one at another version has been dealt with."""
+
+    number: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class CutOff:
     """A platform refuses our credentials, or lets us do nothing: `problem` in its own words or number."""
 
@@ -216,6 +224,7 @@ Event = (
     | CutOff
     | CampaignDue
     | NoticeDue
+    | TaskDue
 )
 
 

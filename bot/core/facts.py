@@ -13,8 +13,11 @@ from bot.core.ledger import Ledger
 from bot.core.notice import NoticeNeed, Notices
 from bot.core.plan import Plan
 from bot.core.report import Report
+from bot.core.task import Task
 
 NOTHING = Amounts()
+# The clean-up that units are busy with, instead of one by its id.
+NOW = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,10 @@ class Needs:
     `activity`: one by its number, with the members of its unit; `activities`: what the sender's units, and
     `activities_of`, did in that reporting year; `fellows`: who belongs to the sender's units; `ledger`: all
     that counts for that plan; `households`: how many each unit has in that reporting year ·
-    `notice`: of the office's notices · `figures`: those of a view, as far as the sender may see them.
+    `notice`: of the office's notices · `figures`: those of a view, as far as the sender may see them ·
+    `task`: a task by its number; `tasks`: what is open of them ·
+    `past`: the history of the report; `search`: reports by what they are about ·
+    `closable`: what is open in one village; `shown_for`: the photos with these purposes, of a result.
     """
 
     code: str | None = None
@@ -66,6 +72,8 @@ class Needs:
     unreached: tuple[int, int] | None = None
     campaign: str | None = None
     campaigns: bool = False
+    task: int | None = None
+    tasks: bool = False
     reminded: bool = False
     spots: bool = False
     activity: int | None = None
@@ -76,6 +84,10 @@ class Needs:
     households: int | None = None
     notice: NoticeNeed | None = None
     figures: Asked | None = None
+    past: bool = False
+    search: "Search | None" = None
+    closable: str | None = None
+    shown_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,22 @@ class Cleanup:
     results: Mapping[str, Result]
     coming: Mapping[str, int]
 
+    @property
+    def id(self) -> str:
+        return self.campaign.id
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A task of the office, and what units said of it."""
+
+    task: Task
+    results: Mapping[str, Result]
+
+    @property
+    def id(self) -> str:
+        return self.task.id
+
 
 @dataclass(frozen=True, slots=True)
 class Spot:
@@ -111,6 +139,25 @@ class Spot:
     lat: float | None = None
     lon: float | None = None
     photos: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Reports to look for: of one of these categories, in one of these units; empty: of any."""
+
+    categories: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A line of a report's history: `who` is the member's name, empty for everybody else."""
+
+    at: int
+    action: str
+    note: str = ""
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +331,15 @@ class Facts:
     introduce: bool = False
     campaign: "Cleanup | None" = None
     campaigns: tuple[Campaign, ...] = ()
+    task: Assigned | None = None
+    tasks: tuple[Assigned, ...] = ()
+    tasks_made: int = 0
     reminded: str | None = None
     spots: tuple[Report, ...] = ()
+    past: tuple[Past, ...] = ()
+    found: tuple[Report, ...] = ()
+    closable: tuple[Report, ...] = ()
+    shown: tuple[PhotoFact, ...] = ()
     unheard: tuple[Report, ...] = ()
     refusal: Refusal | None = None
     near: tuple[Near, ...] = ()

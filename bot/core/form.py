@@ -7,7 +7,7 @@ from bot.core.places import village_at
 from bot.core.session import LANDMARK_MAX, PHOTOS_MAX, VOICES_MAX, WORDS_MAX, Draft, Session
 from bot.core.text import clip
 
-ORDER, OFFICIAL = "order", "official"
+ORDER, OFFICIAL, SANITATION = "order", "official", "sanitation"
 
 
 def next_slot(draft: Draft, commune: Commune) -> str:

@@ -7,8 +7,8 @@ from bot.core.window import Way
 # What a stored voice message ends with.
 VOICES = (".ogg", ".mp3", ".m4a", ".webm", ".amr", ".aac")
 # A number may mean something else: it must not throw a report away, hide it, remove somebody; in a list of
-# reports it is one of them.
-FINAL = ("cancel", "priv", "rmy", "seen")
+# reports it is one of them; and while a result is told, how many there were of something.
+FINAL = ("cancel", "priv", "rmy", "seen", "resdone", "spots", "spot", "nophoto", "tk", "tkx")
 
 
 @dataclass(frozen=True, slots=True)

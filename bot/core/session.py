@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 
 from bot.core.notice import Composing
+from bot.core.task import TaskDraft
 
 DRAFT_LIFE_MS = 24 * 3600 * 1000
 NUDGE_AFTER_MS = 30 * 60 * 1000
@@ -132,8 +133,11 @@ class Session:
     `wrong_codes` the moments of mistyped invite codes in the last hour; `urgent_at` when an emergency was
     told here, `alarm` the words that may have been one; `choosing` what a unit was asked for (members, or the
     role to invite), and when; until `paused_until` somebody of the authority answers here by hand;
-    `result_for` is the campaign and unit (a/b) whose result is being told, since `result_at`; `telling` an
-    activity outside campaigns; `notice` is a notice of the office that is being written.
+    `result_for` is the campaign, or the task, and the unit (a/b) whose result is being told, since
+    `result_at`; `spots` are the codes of the open reports that were listed with it, `cleaned` those of them
+    that were dealt with, `spots_asked` what is asked of them: "which", or the "photo" that ends it;
+    `task` is one that is being written for units; `telling` an activity outside campaigns; `notice` is a
+    notice of the office that is being written.
     """
 
     draft: Draft | None = None
@@ -153,6 +157,10 @@ class Session:
     result_at: int = 0
     telling: Telling | None = None
     notice: Composing | None = None
+    spots: tuple[str, ...] = ()
+    cleaned: tuple[str, ...] = ()
+    spots_asked: str = ""
+    task: TaskDraft | None = None
 
     def owed(self, account: str, now: int) -> Closing | None:
         """What this person still owes here: the newest photo or number asked of them within the hour."""

@@ -194,6 +194,12 @@ def accented(text: str) -> str:
     return _TONE_TOO_EARLY.sub(lambda found: _TONE_MOVED[found[0]], words)
 
 
+def bare(text: str) -> str:
+    """Lower case without diacritics, letter for letter: positions are those of `compose(text)`."""
+    letters = ("d" if char in "đĐ" else unicodedata.normalize("NFD", char)[0] for char in compose(text))
+    return "".join(letter.lower() if len(letter.lower()) == 1 else letter for letter in letters)
+
+
 _TONES: Final = {0x300: None, 0x301: None, 0x303: None, 0x309: None, 0x323: None}
 
 

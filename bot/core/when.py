@@ -28,6 +28,11 @@ def _calendar(year: int) -> holidays.HolidayBase:
     return holidays.country_holidays("VN", years=(year, year + 1))
 
 
+def at_noon(day: date) -> datetime:
+    """A day, to be said aloud."""
+    return datetime.combine(day, time(12, 0), ZONE)
+
+
 def is_working_day(day: date, commune: Commune) -> bool:
     """Vietnamese working days, corrected by the commune's own list (swapped days)."""
     if day in commune.days_worked:

@@ -348,6 +348,12 @@ class Lexicon:
         end = max(ends)
         return compose(text[:LONGEST])[said[end].start :].strip() if end < len(said) else ""
 
+    def codes_as(self, text: str, said: Callable[[str], str]) -> str:
+        """The message with something else in the place of each report code."""
+        return self._report.sub(
+            lambda found: said(f"{self._prefix}-{found[1]}-{int(found[2]):05}"), text[:LONGEST]
+        )
+
     def after_code(self, text: str, kind: str) -> str | None:
         """What follows the code in a message that begins with one of a list and a code: "lời AP-…: …"."""
         found = self._report.search(text[:LONGEST])

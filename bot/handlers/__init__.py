@@ -23,6 +23,7 @@ from bot.core.events import (
     PlaceSent,
     Pressed,
     ReportDue,
+    TaskDue,
     Undelivered,
     Unsupported,
     VoiceSent,
@@ -46,6 +47,7 @@ from bot.handlers import (
     channels,
     deadlines,
     duty,
+    givetask,
     hand_on,
     join,
     judge,
@@ -61,6 +63,7 @@ from bot.handlers import (
     start,
     stats,
     takepart,
+    tasks,
     urgent,
     voice,
 )
@@ -165,6 +168,8 @@ def _decided(talk: Talk) -> Decision:
             return campaign.due(talk, event)
         case NoticeDue():
             return approve.due(talk)
+        case TaskDue() as event:
+            return tasks.due(talk, event)
 
 
 # Buttons -----------------------------------------------------------------------------------------
@@ -191,6 +196,10 @@ def _pressed(talk: Talk, action: str) -> Decision:
         return approve.press(talk, rest)
     if verb in stats.VERBS:
         return stats.show(talk)
+    if verb in givetask.VERBS and not talk.here.group:
+        return givetask.press(talk, verb, rest)
+    if verb in tasks.VERBS:
+        return tasks.press(talk, verb, rest)
     if talk.here.group:
         # Reports are told in private: in a group everybody would read along.
         return talk.stay()
@@ -222,6 +231,8 @@ def _pressed(talk: Talk, action: str) -> Decision:
             return lookup.mine(talk)
         case "look":
             return lookup.one(talk)
+        case "pics":
+            return lookup.pictures(talk)
         case "privacy":
             return start.privacy(talk)
         case "help":
@@ -259,14 +270,12 @@ def _photo_sent(talk: Talk, photo: PhotoSent) -> Decision:
         told = activity.photo(talk, photo)
         if told is not None:
             return told
-    after = duty.photo_for(talk, photo)
+    of_result = takepart.photo(talk, photo) if takepart.comes_first(talk) else None
+    after = of_result or duty.photo_for(talk, photo)
     if after is not None:
         return after
     if talk.here.group:
         return talk.stay()
-    of_result = takepart.photo(talk, photo)
-    if of_result is not None:
-        return of_result
     of_activity = activity.photo(talk, photo)
     if of_activity is not None:
         return of_activity

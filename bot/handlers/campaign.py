@@ -10,6 +10,7 @@ from bot.core.commune import Unit
 from bot.core.effects import Broadcast, Effect, Lane, Say, SetCampaign
 from bot.core.events import CampaignDue
 from bot.core.facts import Cleanup
+from bot.core.form import SANITATION
 from bot.core.report import Report
 from bot.core.schedule import RESIDENTS, UNITS, Moment, Step, following, kept, moments, too_late
 from bot.handlers import stats
@@ -115,7 +116,7 @@ def _to_unit(talk: Talk, cleanup: Cleanup, unit: Unit, step: Step) -> list[Say]:
 def spots_of(talk: Talk, unit: str) -> tuple[Report, ...]:
     """What is open in a village, the oldest first; not what a village may not know of."""
     here = [r for r in talk.facts.spots if r.unit == unit and r.desk == unit and not r.private]
-    return tuple(here[:SPOTS_MAX])
+    return tuple(report for report in here if report.field == SANITATION)[:SPOTS_MAX]
 
 
 def _to_residents(talk: Talk, cleanup: Cleanup, step: Moment) -> Broadcast:

@@ -322,6 +322,14 @@ def after_ready(talk: Talk, report: Report, ready: PhotoReady) -> Decision:
 
 
 def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") -> Decision:
+    change, *told = closed(talk, report, role, outcome, note)
+    data = about(report, talk.commune) | {"who": role.name, "outcome": outcome}
+    answer = replace(talk.answer("duty/closed", **data), report=report.id)
+    return talk.go(change, answer, *told, closings=talk.session.settled(report.code))
+
+
+def closed(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") -> list[Effect]:
+    """The step itself, and what everybody hears of it but whoever closes it."""
     _, change = step(
         talk,
         report,
@@ -334,10 +342,8 @@ def close(talk: Talk, report: Report, role: Role, outcome: str, note: str = "") 
         taken_name=report.taken_name or role.name,
     )
     data = about(report, talk.commune) | {"who": role.name, "outcome": outcome}
-    effects: list[Effect] = [change, replace(talk.answer("duty/closed", **data), report=report.id)]
-    effects.extend(_tell_others(talk, report, "duty/closed_by_other", data))
-    effects.extend(_tell_resolved(talk, report, outcome))
-    return talk.go(*effects, closings=talk.session.settled(report.code))
+    others = _tell_others(talk, report, "duty/closed_by_other", data)
+    return [change, *others, *_tell_resolved(talk, report, outcome)]
 
 
 def _tell_resolved(talk: Talk, report: Report, outcome: str) -> list[Effect]:

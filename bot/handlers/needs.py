@@ -21,20 +21,23 @@ from bot.core.events import (
     PlaceSent,
     Pressed,
     ReportDue,
+    TaskDue,
     Undelivered,
     VoiceSent,
     Words,
 )
-from bot.core.facts import Needs, Spot
+from bot.core.facts import NOW, Needs, Spot
 from bot.core.figures import BOARD, TARGETS, Asked
 from bot.core.form import OFFICIAL
 from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
+from bot.core.task import number_of
 from bot.core.unitwords import MEMBERS
 from bot.handlers import (
     activity_needs,
     announce,
     approve,
+    givetask,
     hand_on,
     members,
     remind,
@@ -42,13 +45,15 @@ from bot.handlers import (
     setday,
     stats,
     takepart,
+    tasks,
 )
+from bot.handlers import search as search_
 from bot.handlers.setday import DAY
 from bot.handlers.takepart import MEETING
 from bot.handlers.talk import World
 
 DAY_MS = 24 * 3600 * 1000
-ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "phone", *hand_on.VERBS)
+ABOUT_A_REPORT = ("take", "done", "out", "good", "bad", "look", "pics", "phone", *hand_on.VERBS)
 
 
 def needs(incoming: Incoming, session: Session, world: World) -> Needs:
@@ -73,7 +78,7 @@ def _needs(incoming: Incoming, session: Session, world: World) -> Needs:
             code = world.lexicon.report_code(caption) or _in_progress(incoming, session)
             own = not incoming.address.group
             told = Needs(code=code, answered=incoming.replied, desk_of_report=True, open_here=own, mine=own)
-            told = replace(told, campaign=_told_of(incoming, session))
+            told = _with_work(told, incoming, session)
             telling = session.tells(int(incoming.at.timestamp() * 1000))
             tells = own and activity_needs.tells(telling, caption, world)
             return activity_needs.of_telling(told, incoming, world) if tells else told
@@ -85,7 +90,8 @@ def _needs(incoming: Incoming, session: Session, world: World) -> Needs:
         case Edited():
             return Needs(code=_in_progress(incoming, session), desk_of_report=True)
         case PhotoReady(photo=photo):
-            return Needs(photo=photo, desk_of_report=True)
+            ready = Needs(photo=photo, desk_of_report=True)
+            return _with_work(ready, incoming, session) if session.spots_asked else ready
         case Undelivered(outbox=row):
             return Needs(outbox=row, desk_of_report=True, units=frozenset({world.commune.office}))
         case Left():
@@ -116,16 +122,29 @@ def _needs(incoming: Incoming, session: Session, world: World) -> Needs:
             units = frozenset({unit.id for unit in world.commune.units.values()})
             year = stats.asked_view(world, BOARD)
             return Needs(campaign=campaign_id, units=units, spots=True, figures=year)
+        case TaskDue(number):
+            return Needs(task=number, units=frozenset(world.commune.units))
         case CutOff():
             return Needs(units=frozenset({world.commune.office}))
         case _:
             return Needs()
 
 
-def _told_of(incoming: Incoming, session: Session) -> str | None:
-    """The clean-up whose result is being told here."""
+def _with_work(needs: Needs, incoming: Incoming, session: Session) -> Needs:
+    """And the clean-up, or the task, whose result is being told here, with the spots that it may close."""
     open_ = session.tells_result(int(incoming.at.timestamp() * 1000))
-    return open_[0].removeprefix(MEETING).removeprefix(DAY) if open_ is not None else None
+    if open_ is None:
+        return needs
+    return _of_work(needs, open_[0].removeprefix(MEETING).removeprefix(DAY), open_[1], session)
+
+
+def _of_work(needs: Needs, id: str, unit: str, session: Session) -> Needs:
+    number, purpose = number_of(id), f"{takepart.RESULT}/{id}/{unit}"
+    shown = (purpose, *(f"{purpose}/{code}" for code in session.spots))
+    if number is not None:
+        return replace(needs, task=number, shown_for=shown)
+    units = needs.units | {unit} if session.spots or session.spots_asked else needs.units
+    return replace(needs, campaign=id, closable=unit, shown_for=shown, units=units)
 
 
 def _is_urgent(incoming: Incoming, session: Session) -> bool:
@@ -153,11 +172,19 @@ def _of_press(action: str, session: Session, world: World) -> Needs:
     if verb in ABOUT_A_REPORT:
         code, _, more = rest.partition(":")
         units = frozenset({more}) if verb == "forward" and more in world.commune.units else frozenset()
-        return Needs(code=code, desk_of_report=True, units=units)
+        return Needs(code=code, desk_of_report=True, units=units, past=verb == "look")
     if verb in ("after", "again") and session.draft is not None and session.draft.photos:
         code = rest.partition(":")[2]
         return Needs(code=code, photo=session.draft.photos[-1], desk_of_report=True)
-    if verb in takepart.VERBS or verb in ("come", "busy", *setday.VERBS):
+    if verb in takepart.VERBS:
+        id, _, unit = rest.partition(":")
+        return _of_work(Needs(), id, unit.partition(":")[0], session)
+    if verb in givetask.VERBS:
+        return _of_writing(session)
+    if verb in tasks.VERBS:
+        known = rest.isdecimal() and rest.isascii() and len(rest) < 9
+        return Needs(task=int(rest) if known else None, units=frozenset(world.commune.units))
+    if verb in ("come", "busy", *setday.VERBS):
         return Needs(campaign=rest.partition(":")[0], reminded=True)
     if verb in remind.VERBS:
         return Needs(mine=True, campaigns=True, reminded=True)
@@ -232,13 +259,17 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
     lexicon = world.lexicon
     code = lexicon.report_code(text)
     if code is not None:
-        return Needs(code=code, desk_of_report=True)
+        return _with_work(Needs(code=code, desk_of_report=True, past=True), incoming, session)
     figures = stats.asked(text, world)
     if figures is not None and (text.startswith("/") or not incoming.address.group):
         return _of_figures(figures, world)
     command = lexicon.command(text)
     if lexicon.means(text, "choose_room") and not incoming.address.group:
         return Needs(groups=True)
+    search = search_.wanted(world, text) if not incoming.address.group else None
+    if search is not None and session.task is None and session.draft is None:
+        found = Needs(search=search, code=_in_progress(incoming, session), mine=True, desk_of_report=True)
+        return _with_work(found, incoming, session)
     if command == "tracuu" and not incoming.address.group:
         return Needs(code=_in_progress(incoming, session), desk_of_report=True, mine=True, followed=True)
     if command == "ketnoi":
@@ -261,6 +292,7 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         # Whose room a group shall be, or which of them.
         asked = _of_a_room(world, rooms.units_named(world, chosen, text))
         sending = replace(sending, groups=True, unheard=True, units=sending.units | asked.units)
+    sending = _of_tasks(_with_work(sending, incoming, session), text, session, incoming, world)
     return replace(
         sending,
         answered=answered,
@@ -272,13 +304,34 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         open_at=world.commune.police if lexicon.means(text, "shift_off") else None,
         open_before=int(incoming.at.timestamp() * 1000) + 1,
         mine=not incoming.address.group and (session.draft is None or session.draft.bare),
-        campaign=_told_of(incoming, session),
         units=sending.units | _all_when_moved(session, incoming, world),
         campaigns=_of_days(text, session, incoming, world),
         reminded=_of_days(text, session, incoming, world),
         members_of=(listed := _members_asked(incoming, text, session, world)) or frozenset(),
         my_members=listed is not None,
     )
+
+
+def _of_writing(session: Session) -> Needs:
+    """A task that is being written: the number it will have, and who would hear of it."""
+    units = session.task.units if session.task is not None else ()
+    return Needs(tasks=True, units=frozenset(units))
+
+
+def _of_tasks(needs: Needs, text: str, session: Session, incoming: Incoming, world: World) -> Needs:
+    """What the office gave to units, when the words may be about that; and the day they clean up."""
+    if incoming.address.group:
+        return needs
+    listed = session.chooses(int(incoming.at.timestamp() * 1000)) == tasks.LISTED
+    if session.task is not None:
+        units = needs.units | _of_writing(session).units
+        # Units that these words name may be those that it is for.
+        return replace(needs, tasks=True, units=units | frozenset(world.commune.units))
+    if not (tasks.about_tasks(world, text) or listed):
+        return needs
+    asks = needs.campaign is None and needs.task is None
+    closable = frozenset(world.commune.units)
+    return replace(needs, tasks=True, campaign=NOW if asks else needs.campaign, units=needs.units | closable)
 
 
 def _all_when_moved(session: Session, incoming: Incoming, world: World) -> frozenset[str]:

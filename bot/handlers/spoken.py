@@ -13,6 +13,7 @@ from bot.handlers import (
     asides,
     behalf,
     duty,
+    givetask,
     join,
     judge,
     lookup,
@@ -21,12 +22,14 @@ from bot.handlers import (
     remind,
     report,
     rooms,
+    search,
     setday,
     shift,
     standings,
     start,
     stats,
     takepart,
+    tasks,
     urgent,
 )
 from bot.handlers.talk import Decision, Talk
@@ -43,7 +46,11 @@ def words(talk: Talk, text: str) -> Decision:
         return urgent.more(talk, told, text)
     if danger == "sure" and not talk.facts.me.roles and not _names_a_matter(talk, text):
         return urgent.alarm(talk, text)
-    decision = _of_activities(talk, text) or _duty_words(talk, text) or _group_or_private(talk, text)
+    own = givetask.said(talk, text) or tasks.said_number(talk, text) or tasks.said(talk, text)
+    first = takepart.first(talk, text) or (None if talk.here.group else own)
+    newer = _of_activities(talk, text) if activity.comes_first(talk) else None
+    decision = newer or first or _of_activities(talk, text) or _duty_words(talk, text)
+    decision = decision or _group_or_private(talk, text)
     return decision if danger is None else urgent.maybe(talk, text, decision)
 
 
@@ -86,6 +93,9 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
     )
     if told is not None:
         return told
+    looked = search.said(talk, text) if talk.session.draft is None else None
+    if looked is not None:
+        return looked
     managed = rooms.said(talk, text) or members.said(talk, text) or behalf.told(talk, text)
     if managed is not None:
         return managed
@@ -96,6 +106,9 @@ def _group_or_private(talk: Talk, text: str) -> Decision:
 
 def _group_words(talk: Talk, text: str, command: str | None) -> Decision:
     """In a group the bot speaks only when spoken to."""
+    result = takepart.said(talk, text) if takepart.comes_first(talk) else None
+    if result is not None:
+        return result
     if command == "ketnoi":
         return join.bind(talk)
     if talk.world.lexicon.invite_code(text) is not None:
