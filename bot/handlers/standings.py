@@ -93,9 +93,10 @@ def _found(talk: Talk, unit: str | None) -> tuple[Standing, ...]:
 def indicators(talk: Talk, *, drawn: bool = False) -> Decision:
     """All of the commune's for the office and those who lead; a unit's own for its members.
 
-    `drawn`: a picture follows; else the commune's may be asked for.
+    `drawn`: the commune's picture follows; else it may be asked for.
     """
-    everything = members.is_office(talk) or any(role.role == "lead" for role in talk.facts.me.roles)
+    leads = any(role.role == "lead" for role in talk.facts.me.roles)
+    everything = drawn or leads or members.is_office(talk)
     unit = None if everything else talk.facts.me.roles[0].unit
     found = _found(talk, unit)
     told = [one for one in found if unit is None or one.target is not None or one.done or one.unconfirmed]
