@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.core.amounts import MOST, Amounts, amounts_in
+from bot.core.amounts import Amounts, amounts_in
+from bot.core.amountwords import MOST
 from bot.core.text import compose
 
 WHOLE = {"h": "households", "of": "of_households", "p": "people", "kg": "kg", "t": "trees"}

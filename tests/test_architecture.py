@@ -84,7 +84,7 @@ IMPURE = frozenset(
 CLOCKS = frozenset({"now", "utcnow", "today"})
 
 # Where Vietnamese is the subject, not something said to somebody.
-ABOUT_VIETNAMESE = frozenset({"bot.core.amounts", "bot.core.text"})
+ABOUT_VIETNAMESE = frozenset({"bot.core.amountparts", "bot.core.amountwords", "bot.core.text"})
 MAY_PRINT = "bot.cli"
 
 # Any one of these marks makes a Latin letter Vietnamese; đ has no such parts.

@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from bot.core.amounts import HOUSEHOLDS, PEOPLE, TREES, amounts_in
+from bot.core.amounts import amounts_in
+from bot.core.amountwords import HOUSEHOLDS, PEOPLE, TREES
 from bot.core.text import compose, fold, number, phone_spans
 
 MOST: Final = 1_000_000.0
