@@ -176,7 +176,8 @@ def forgetful(share: float, seed: int) -> World:
         id: replace(one, words=kept(one.words), pairs=kept(one.pairs), hints=kept(one.hints))
         for id, one in COMMUNE.categories.items()
     }
-    commune: Commune = replace(COMMUNE, categories=categories)
+    words = {kind: kept(texts) for kind, texts in COMMUNE.words.items()}
+    commune: Commune = replace(COMMUNE, categories=categories, words=words)
     return World(commune, Lexicon(commune))
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from bot.core.commune import Commune, Point
+from bot.core.evidence import AHEAD, Evidence, weighed
 from bot.core.maplinks import map_point, short_map_link
 from bot.core.phrases import (
     ENOUGH,
@@ -23,8 +24,6 @@ from bot.core.placewords import Places, PlaceWords, strict
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
 
-AHEAD: Final = 2.2
-"""How many times the second guess the first must score to be sure."""
 MOST_TOKENS: Final = 200
 COMMANDS: Final = {
     "start": "start",
@@ -77,6 +76,7 @@ class Lexicon:
         pairs = [(pair, category.id) for category in commune.categories.values() for pair in category.pairs]
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()), pairs=pairs)
         self._categories_second = Phrases(phrases, second_guess, pairs=pairs)
+        self._evidence = Evidence(commune.categories.values())
         self._named = lru_cache(maxsize=8)(self._find_named)
         self._near = NearMisses(self._categories.all)
         self._hints = Phrases(
@@ -103,7 +103,7 @@ class Lexicon:
         matches = [match for match in self._named(said) if match.score > _NOTHING]
         guesses = with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
         if guesses and guesses[0].score >= ENOUGH:
-            return guesses
+            return weighed(guesses, self._evidence.of(self._outside_villages(said)))
         respelt = self._respelt(said)
         return respelt if respelt and (not guesses or respelt[0].score > guesses[0].score) else guesses
 
@@ -117,6 +117,10 @@ class Lexicon:
         """Words of a category, not those of a village's name: in `thon muoi bay` nothing flies."""
         _, _, villages = self._places.villages(said)
         return tuple(match for match in self._categories.find(said) if match.mask & ~villages)
+
+    def _outside_villages(self, said: Sequence[Token]) -> Sequence[Token]:
+        _, _, villages = self._places.villages(said)
+        return [token for at, token in enumerate(said) if not villages >> at & 1]
 
     def _hinted(self, said: Sequence[Token], matches: Sequence[Match]) -> list[Match]:
         """Hints that are no part of words that say more."""
