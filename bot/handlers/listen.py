@@ -153,7 +153,8 @@ def _take_category(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
         return draft
     lexicon = talk.world.lexicon
     guesses = lexicon.categories(text)
-    sure = None if _only_asks(talk, draft, text, guesses) else lexicon.sure(guesses)
+    asks = _only_asks(talk, draft, text, guesses) or _blames(talk, draft, text)
+    sure = None if asks else lexicon.sure(guesses)
     if sure is not None:
         if sure != draft.category:
             got["category"] = talk.commune.categories[sure].name
@@ -174,6 +175,12 @@ def _only_asks(talk: Talk, draft: Draft, text: str, guesses: Sequence[Guess]) ->
         return False
     heard = lexicon.place(text)
     return lexicon.mentions(text, "question") and not (heard.units or heard.landmark)
+
+
+def _blames(talk: Talk, draft: Draft, text: str) -> bool:
+    """Of an official and of no place: what is named beside is what he let be, and is asked."""
+    heard = talk.world.lexicon.place(text)
+    return draft.suspect and not draft.placed and not (heard.units or heard.landmark)
 
 
 def _take_place(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
