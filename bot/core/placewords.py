@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from rapidfuzz import fuzz, process
 
 from bot.core.commune import Commune
-from bot.core.phrases import ENOUGH, NEAR, Match, Phrases, agree, as_is, longest
+from bot.core.phrases import ENOUGH, NEAR, Match, Phrase, Phrases, agree, as_is, longest
 from bot.core.text import Token, fold, number, number_said, second_guess, tokens
 
 _LANDMARK_TAIL: Final = 5
@@ -260,6 +260,13 @@ class Places:
 
     def introduces(self, token: Token) -> bool:
         return _fits(token, self._intro)
+
+    def without_where(self, phrase: Phrase) -> str:
+        """A phrase as the commune spells it, without a last word that only leads to a place: `đánh nhau ở`."""
+        said = [*phrase.head, *phrase.tail]
+        while len(said) > 1 and (self.introduces(said[-1]) or self.relates(said[-1])):
+            said.pop()
+        return " ".join(token.typed or token.plain for token in said)
 
     def could_be(self, said: Sequence[Token]) -> bool:
         related = any(

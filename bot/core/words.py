@@ -21,6 +21,7 @@ from bot.core.phrases import (
     with_hints,
 )
 from bot.core.placewords import Places, PlaceWords, strict
+from bot.core.spelling import Spelling
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
 
@@ -76,6 +77,8 @@ class Lexicon:
         pairs = [(pair, category.id) for category in commune.categories.values() for pair in category.pairs]
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()), pairs=pairs)
         self._categories_second = Phrases(phrases, second_guess, pairs=pairs)
+        self._spelling = Spelling(_texts(commune))
+        self._said = lru_cache(maxsize=64)(self._read)
         self._evidence = Evidence(commune.categories.values())
         self._named = lru_cache(maxsize=8)(self._find_named)
         self._near = NearMisses(self._categories.all)
@@ -85,6 +88,7 @@ class Lexicon:
         self._mentions = {
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
+        self._needs_accents = {fold(text) for text in commune.words.get("needs_accents", ())}
         self._vague = {fold(text) for text in commune.words.get("emergency_unsure", ())}
         self._places = Places(commune)
         self.units = UnitWords(commune, lambda text: self.place(text).units)
@@ -97,9 +101,14 @@ class Lexicon:
         )
         self._prefix = commune.prefix
 
+    def _read(self, text: str) -> tuple[Token, ...]:
+        """The words of a text as the commune spells them."""
+        said = tokens(text[:LONGEST])[:MOST_TOKENS]
+        return tuple(self._spelling.tokens(strict(compose(text[:LONGEST]), said)))
+
     def categories(self, text: str) -> tuple[Guess, ...]:
         """What it may be about, likeliest first; nothing when it is about none of it."""
-        said = _tokens(text)
+        said = self._said(text)
         matches = [match for match in self._named(said) if match.score > _NOTHING]
         guesses = with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
         if guesses and guesses[0].score >= ENOUGH:
@@ -137,14 +146,14 @@ class Lexicon:
 
     def place(self, text: str) -> PlaceWords:
         """The villages it names, and the piece of it that says where."""
-        said = _tokens(text)
+        said = self._said(text)
         matches = [*(self._named(said) or self._categories_second.find(said))]
         matches += (hint for hint in self._hints.find(said) if len(hint.phrase.head) > 1)
         return self._places.read(compose(text[:LONGEST]), said, matches)
 
     def could_be_place(self, text: str) -> bool:
         """Whether an answer without a known mark may be a place's name: nothing in it that ends one."""
-        return self._places.could_be(_tokens(text))
+        return self._places.could_be(self._said(text))
 
     def public_mark(self, landmark: str) -> bool:
         """Whether a landmark names a public place of the commune and nobody's house."""
@@ -171,7 +180,8 @@ class Lexicon:
         return frozenset().union(*map(self._kinds_of, self._polite_forms(text)))
 
     def _kinds_of(self, text: str) -> frozenset[str]:
-        plain, typed = fold(text), accented(text)
+        typed = self._spelling.text(accented(text))
+        plain = fold(typed)
         if typed == plain:
             return self._plain.get(plain, frozenset())
         # `dừng` is no `đúng` although both are `dung`; a slip of the hand that is neither may be both
@@ -194,7 +204,7 @@ class Lexicon:
         """Whether the message has one of the phrases of a list in it, not inside the words for a category."""
         if kind not in self._mentions:
             return False
-        said = _tokens(text)
+        said = self._said(text)
         matches = [
             match
             for match in self._mentions[kind].find(said)
@@ -217,12 +227,12 @@ class Lexicon:
     def emergency_words(self, text: str) -> str:
         """The phrase that tells of the emergency, as the commune spells it; empty without one."""
         found = sorted(self._dangers(text, "emergency"), key=lambda match: -match.score)
-        return found[0].phrase.spelt if found else ""
+        return self._places.without_where(found[0].phrase) if found else ""
 
     def _dangers(self, text: str, kind: str) -> list[Match]:
         """Phrases of danger, outside what only speaks of it ("dễ gây tai nạn") and words for a category."""
-        said = _tokens(text)
-        found = self._find(kind, said)
+        said = self._said(text)
+        found = [match for match in self._find(kind, said) if self._could_be_meant(match)]
         named = [match for match in self._named(said) if not match.phrase.paired] if found else []
         shields = [*self._find("not_emergency", said), *named]
         perhaps = (
@@ -237,6 +247,12 @@ class Lexicon:
             and not any(_leads_to(word, match, said) for word in perhaps)
         ]
 
+    def _could_be_meant(self, match: Match) -> bool:
+        """Not what is mostly something else without its accents: `con do` is `còn đó`, `sung` no gun."""
+        if match.phrase.plain in self._needs_accents:
+            return match.quality == 1.0
+        return match.exact or match.mask.bit_count() > 1
+
     def _sure_of(self, match: Match) -> bool:
         """With its accents, or such that it is hardly anything else without."""
         return match.quality == 1.0 or (match.exact and match.phrase.plain not in self._vague)
@@ -245,7 +261,7 @@ class Lexicon:
         """Whether it complains about an official: what one did, not whom one told or whose house is near."""
         if self.mentions(text, "official"):
             return True
-        said = _tokens(text)
+        said = self._said(text)
         shields = self._find("not_official", said)
         people = [
             match
@@ -269,7 +285,7 @@ class Lexicon:
 
     def mentions_beside(self, text: str, kind: str, beside: str) -> bool:
         """Whether a phrase of the one list is in it, apart from what phrases of the other have in them."""
-        said = _tokens(text)
+        said = self._said(text)
         known = [match.mask for match in self._find(beside, said)]
         found = (match for match in self._find(kind, said) if match.exact)
         return any(not any(match.mask & ~mask == 0 for mask in known) for match in found)
@@ -279,7 +295,7 @@ class Lexicon:
 
     def begins(self, text: str, kind: str) -> bool:
         """Whether the message begins with one of the phrases of a list."""
-        found = self._mentions[kind].find(_tokens(text)) if kind in self._mentions else []
+        found = self._mentions[kind].find(self._said(text)) if kind in self._mentions else []
         return any(match.start == 0 for match in found)
 
     def command(self, text: str) -> str | None:
@@ -325,7 +341,7 @@ class Lexicon:
 
     def only_of(self, text: str, kind: str, needed: str) -> bool:
         """Whether a message is put together from one list alone, with a word of the list `needed` in it."""
-        said = _tokens(text)
+        said = self._said(text)
         covered = 0
         for match in self._mentions[kind].find(said) if kind in self._mentions else ():
             covered |= match.mask
@@ -389,10 +405,15 @@ def _meant(matches: Sequence[Match]) -> Sequence[Match]:
     return exact if any(match.score >= ENOUGH and match.phrase.value for match in exact) else matches
 
 
-@lru_cache(maxsize=64)
-def _tokens(text: str) -> tuple[Token, ...]:
-    said = tokens(text[:LONGEST])[:MOST_TOKENS]
-    return tuple(strict(compose(text[:LONGEST]), said))
+def _texts(commune: Commune) -> Iterator[str]:
+    """Everything that the commune wrote down as people say it."""
+    for words in commune.words.values():
+        yield from words
+    for category in commune.categories.values():
+        yield from (*category.words, *category.pairs, *category.hints)
+    yield from commune.landmarks
+    for unit in commune.units.values():
+        yield from (unit.name, *unit.aliases)
 
 
 def _by_text(words: Mapping[str, Sequence[str]], form: Callable[[str], str]) -> dict[str, frozenset[str]]:

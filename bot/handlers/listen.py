@@ -179,8 +179,7 @@ def _only_asks(talk: Talk, draft: Draft, text: str, guesses: Sequence[Guess]) ->
 
 def _blames(talk: Talk, draft: Draft, text: str) -> bool:
     """Of an official and of no place: what is named beside is what he let be, and is asked."""
-    heard = talk.world.lexicon.place(text)
-    return draft.suspect and not draft.placed and not (heard.units or heard.landmark)
+    return draft.suspect and not draft.placed and not talk.world.lexicon.place(text).units
 
 
 def _take_place(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
