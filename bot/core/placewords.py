@@ -18,7 +18,8 @@ _LED_WORDS: Final = 6
 # How much a piece of a text looks like a place: by its known words, and by what stands around it.
 _ENOUGH: Final = 2.0
 _VAGUE, _UNNAMED, _NAMED, _LED = 0.5, 1.5, 4.0, 0.4
-_MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
+# a single word that nothing leads to, and no village beside it, may be of the matter: `tắc cống`
+_MARK_WORDS: Final = (0.0, 1.9, 3.0, 3.5)
 _RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
 _VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
@@ -71,6 +72,8 @@ class Places:
         self._landmarks_second = Phrases(((text, "") for text in commune.landmarks), second_guess)
         self._before = _typed_forms(words.get("before_place", ()))
         self._intro = _typed_forms(words.get("place_intro", ()))
+        self._intro_two = {fold(word) for word in words.get("place_intro", ()) if " " in word}
+        self._classifiers = _typed_forms(words.get("classifiers", ()))
         self._end = _typed_forms(words.get("place_end", ()))
         self._beside = _typed_forms(words.get("place_relations", ()))
         self._towards = _typed_forms(words.get("towards", ()))
@@ -268,6 +271,15 @@ class Places:
             said.pop()
         return " ".join(token.typed or token.plain for token in said)
 
+    def led_to(self, said: Sequence[Token], at: int) -> bool:
+        """Whether the words before lead to a place: `ở`, `vị trí`, `chỗ cái`, `ra`."""
+        while at and _fits(said[at - 1], self._classifiers):
+            at -= 1
+        if not at:
+            return False
+        two = " ".join(token.plain for token in said[max(at - 2, 0) : at])
+        return two in self._intro_two or self.introduces(said[at - 1]) or self.towards(said[at - 1])
+
     def could_be(self, said: Sequence[Token]) -> bool:
         related = any(
             self.relates(token) and token.plain not in self._vague and not self.ends(behind)
@@ -453,8 +465,7 @@ class _Landmark:
         beside = self._village(start - 1) or self._village(end)
         opens = start == 0 or not self._same_clause(start) or self._village(start - 1)
         closes = end == len(self._said) or not self._same_clause(end) or self._village(end)
-        before = self._said[start - 1] if start and self._same_clause(start) else None
-        led = before is not None and (self._words.introduces(before) or self._words.towards(before))
+        led = bool(start) and self._same_clause(start) and self._words.led_to(self._said, start)
         return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led
 
     def _village(self, at: int) -> bool:
