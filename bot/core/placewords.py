@@ -21,6 +21,7 @@ _VAGUE, _UNNAMED, _NAMED, _LED = 0.5, 1.5, 4.0, 0.4
 # a single word that nothing leads to, and no village beside it, may be of the matter: `tắc cống`
 _MARK_WORDS: Final = (0.0, 1.9, 3.0, 3.5)
 _RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
+_TOWARDS: Final = 0.7
 _VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
@@ -278,7 +279,7 @@ class Places:
         if not at:
             return False
         two = " ".join(token.plain for token in said[max(at - 2, 0) : at])
-        return two in self._intro_two or self.introduces(said[at - 1]) or self.towards(said[at - 1])
+        return two in self._intro_two or self.introduces(said[at - 1])
 
     def could_be(self, said: Sequence[Token]) -> bool:
         related = any(
@@ -417,7 +418,7 @@ class _Landmark:
         named = mark.phrase.any_next and self._names(mark.end - 1)
         score = _MARK_WORDS[min(mark.end - mark.start, 3)]
         score = _NAMED if named else _VAGUE if self._is_vague(mark) else score
-        if mark.phrase.any_next and not named and self._said[mark.start].typed and len(mark.phrase.head) == 1:
+        if mark.phrase.any_next and not named and len(mark.phrase.head) == 1:
             score = _UNNAMED
         if any(self._words.relates(token) for token in self._said[start : mark.start]):
             score += _RELATED
@@ -465,8 +466,10 @@ class _Landmark:
         beside = self._village(start - 1) or self._village(end)
         opens = start == 0 or not self._same_clause(start) or self._village(start - 1)
         closes = end == len(self._said) or not self._same_clause(end) or self._village(end)
-        led = bool(start) and self._same_clause(start) and self._words.led_to(self._said, start)
-        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led
+        joined = bool(start) and self._same_clause(start)
+        led = joined and self._words.led_to(self._said, start)
+        towards = joined and not led and self._words.towards(self._said[start - 1])
+        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led + _TOWARDS * towards
 
     def _village(self, at: int) -> bool:
         return 0 <= at < len(self._said) and bool(self._villages >> at & 1)
