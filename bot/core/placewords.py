@@ -281,6 +281,26 @@ class Places:
         two = " ".join(token.plain for token in said[max(at - 2, 0) : at])
         return two in self._intro_two or self.introduces(said[at - 1])
 
+    def clause_with(self, text: str, said: Sequence[Token], landmark: str) -> str:
+        """The clause that a landmark stands in, without what is only said around it."""
+        at = text.find(landmark)
+        inside = [token for token in said if at <= token.start < at + len(landmark)]
+        if not inside:
+            return landmark
+        clause = [token for token in said if token.clause == inside[0].clause]
+        first, last = clause.index(inside[0]), len(clause) - clause[::-1].index(inside[-1])
+        while last < len(clause) and clause[-1].typed and self.ends(clause[-1]):
+            clause.pop()
+        start = 0
+        while start < first and self._only_opens(clause[start]):
+            start += 1
+        return text[clause[start].start : clause[-1].end]
+
+    def _only_opens(self, token: Token) -> bool:
+        """A word before a place that is none of it."""
+        opens = self.ends(token) or self.introduces(token)
+        return opens and not (self.leads(token) or self.relates(token))
+
     def could_be(self, said: Sequence[Token]) -> bool:
         related = any(
             self.relates(token) and token.plain not in self._vague and not self.ends(behind)

@@ -151,6 +151,10 @@ class Lexicon:
         matches += (hint for hint in self._hints.find(said) if len(hint.phrase.head) > 1)
         return self._places.read(compose(text[:LONGEST]), said, matches)
 
+    def answered_place(self, text: str, landmark: str) -> str:
+        """The whole of a short answer that a landmark is in: `cạnh bếp ăn của trường mầm non`."""
+        return self._places.clause_with(compose(text[:LONGEST]), self._said(text), landmark)
+
     def could_be_place(self, text: str) -> bool:
         """Whether an answer without a known mark may be a place's name: nothing in it that ends one."""
         return self._places.could_be(self._said(text))

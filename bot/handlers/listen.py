@@ -217,6 +217,8 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
     empty = any(means(text, kind) for kind in NO_MARK) or talk.world.lexicon.mentions(text, "unsure")
     if whole and not empty and not landmark and not _says_other(talk, text):
         landmark = text
+    if draft.asked == "landmark" and landmark and not named and len(text.split()) <= ANSWER_WORDS:
+        landmark = talk.world.lexicon.answered_place(text, landmark)
     replaces = draft.asked in ("landmark", "place") or _corrects_place(talk, draft, text, named)
     if talk.world.lexicon.mentions(landmark, "no_mark"):
         return draft
