@@ -54,7 +54,7 @@ def weighed(guesses: tuple[Guess, ...], speaks_for: Mapping[str, float]) -> tupl
 def _doubted(guesses: tuple[Guess, ...], rival: str) -> tuple[Guess, ...]:
     """The rival second, too near the first to be sure."""
     first, *others = guesses
-    near = max(first.score / AHEAD, *(one.score for one in others if one.id == rival), 0.0)
+    near = max(first.score / _NARROW, *(one.score for one in others if one.id == rival), 0.0)
     rest = (one for one in others if one.id != rival)
     return (first, Guess(rival, near), *(replace(one, score=min(one.score, near)) for one in rest))
 

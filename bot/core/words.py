@@ -52,6 +52,7 @@ DUTY_WORDS: Final = {
 }
 """Each list of words of duty, and what it says."""
 _LONGEST_SHORT: Final = 80
+_ONE_LINE: Final = 10
 _OUTCOME: Final = "outcome_"
 _NOTHING: Final = 0.4
 _SECOND: Final = 0.6
@@ -321,9 +322,7 @@ class Lexicon:
 
     def duty_verb(self, text: str) -> str | None:
         """The word of duty that a message is, apart from a code or a number: "take", "done", "later" …"""
-        rest = self._report.sub(" ", text[:LONGEST])
-        rest = " ".join(word for word in rest.split() if not word.isdecimal())
-        meant = self.meanings(rest)
+        meant = self.meanings(_without_code(self._report, text))
         return next((verb for kind, verb in DUTY_WORDS.items() if kind in meant), None)
 
     def duty_mention(self, text: str) -> str | None:
@@ -355,6 +354,18 @@ class Lexicon:
         """The outcome that a message records, by the lists `outcome_…`."""
         meant = [kind for kind in self.meanings(text) if kind.startswith(_OUTCOME)]
         return meant[0].removeprefix(_OUTCOME) if len(meant) == 1 else None
+
+    def done_with(self, text: str) -> str | None:
+        """The outcome in a message that says both in one line: "xong, lập biên bản", "đã nhắc nhở xong"."""
+        words = _without_code(self._report, text).split()
+        if len(words) > _ONE_LINE:
+            return None
+        for cut in range(1, len(words)):
+            before, behind = " ".join(words[:cut]), " ".join(words[cut:])
+            for one, other in ((before, behind), (behind, before)):
+                if self.means(one, "done") and (outcome := self.outcome(other)):
+                    return outcome
+        return None
 
     def report_code(self, text: str) -> str | None:
         """The first report code in a message, however loosely typed, as it is printed."""
@@ -390,6 +401,12 @@ class Lexicon:
     def short_map_link(self, text: str) -> str | None:
         """A short link that has to be followed to know its point."""
         return short_map_link(text)
+
+
+def _without_code(report: re.Pattern[str], text: str) -> str:
+    """The words of a message without a report's code and without bare numbers."""
+    words = report.sub(" ", text[:LONGEST]).split()
+    return " ".join(word for word in words if not word.isdecimal())
 
 
 def _leads_to(word: Match, danger: Match, said: Sequence[Token]) -> bool:

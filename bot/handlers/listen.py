@@ -8,7 +8,7 @@ from typing import Any
 from bot.core import form
 from bot.core.phrases import Guess
 from bot.core.session import WORDS_MAX, Draft
-from bot.core.text import Token, clip, compose, fold, number, phone_in, tokens, without_phones
+from bot.core.text import Token, clip, compose, fold, number_said, phone_in, tokens, without_phones
 from bot.handlers.talk import Talk
 
 # Answers of so few words only answer what was asked and add nothing to the story.
@@ -248,11 +248,11 @@ def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
 
 
 def _village_number(text: str) -> int | None:
-    words = fold(text).split()
-    found, read = _NUMBER.fullmatch(" ".join(words)), number(words, 0)
+    said = tokens(text)
+    found, read = _NUMBER.fullmatch(fold(text)), number_said(said, 0)
     if found:
         return int(found[1])
-    return read[0] if read is not None and read[1] == len(words) and read[0] else None
+    return read[0] if read is not None and read[1] == len(said) and read[0] else None
 
 
 def _numbered(talk: Talk, draft: Draft, text: str) -> tuple[str, ...]:
