@@ -46,7 +46,7 @@ class Utterance:
 
 
 def read(half: str) -> tuple[Utterance, ...]:
-    """Half is `work`, `more` or `voices` (worked with), `held` or `blind` (only scored, the rest of voices)."""
+    """Half is `work`, `more` or `voices` (worked with), `held` or `blind` (of voices, only scored)."""
     name = "voices" if half == "blind" else half
     lines = (ROOT / "tests" / "utterances" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     said = tuple(_utterance(line) for line in lines if line.strip() and not line.startswith("#"))
@@ -166,7 +166,7 @@ def world() -> World:
 
 @cache
 def forgetful(share: float, seed: int) -> World:
-    """A commune that never thought of some of its words: what people say is then as new to it as it ever is."""
+    """A commune that never thought of some of its words: what people say is then new to it."""
     chance = random.Random(seed)
 
     def kept(texts: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import log, log1p
 from typing import Final
 
@@ -13,7 +14,7 @@ AHEAD: Final = 2.2
 """How many times the second guess the first must score to be sure."""
 FEW_WORDS: Final = 3.0
 """A guess that scores no more rests on two words or three: the rest of the message has a say."""
-_AGAINST: Final = -2.4
+_AGAINST: Final = -3.2
 """So much less do all words together speak for the first guess than for another that it is asked."""
 _FOR: Final = 6.5
 """So much more, and a narrow lead is enough."""
@@ -72,14 +73,14 @@ def _parts(category: Category) -> tuple[tuple[Token, ...], ...]:
 def _heard(said: Sequence[Token]) -> Iterator[_Word]:
     """The words as they were typed, with their accents where they have them, and two at a time without."""
     yield from (("typed", token.typed) if token.typed else ("plain", token.plain) for token in said)
-    yield from (("two", one.plain, other.plain) for one, other in zip(said, said[1:], strict=False))
+    yield from (("two", one.plain, other.plain) for one, other in pairwise(said))
 
 
 def _spelt(part: Sequence[Token]) -> Iterator[_Word]:
     for token in part:
         yield "typed", token.typed or token.plain
         yield "plain", token.plain
-    yield from (("two", one.plain, other.plain) for one, other in zip(part, part[1:], strict=False))
+    yield from (("two", one.plain, other.plain) for one, other in pairwise(part))
 
 
 def _weights(kinds: Sequence[Sequence[Sequence[Token]]]) -> Mapping[_Word, tuple[float, ...]]:

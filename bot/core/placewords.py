@@ -244,6 +244,12 @@ class Places:
                 mask |= match.mask
         return mask
 
+    def marks(self, said: Sequence[Token]) -> Iterator[int]:
+        """Where known places of two words and more stand."""
+        for mark in self._landmarks.find(said):
+            if mark.exact and len(mark.phrase.head) > 1 and not mark.phrase.any_next:
+                yield mark.mask
+
     def is_vague(self, token: Token) -> bool:
         """A landmark of one syllable that without its accents is mostly another word."""
         return token.plain in self._vague
@@ -266,7 +272,7 @@ class Places:
         return _fits(token, self._intro)
 
     def without_where(self, phrase: Phrase) -> str:
-        """A phrase as the commune spells it, without a last word that only leads to a place: `đánh nhau ở`."""
+        """A phrase as the commune spells it, without a last word that leads to a place: `đánh nhau ở`."""
         said = [*phrase.head, *phrase.tail]
         while len(said) > 1 and (self.introduces(said[-1]) or self.relates(said[-1])):
             said.pop()

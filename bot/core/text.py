@@ -102,13 +102,24 @@ _SHORT: Final = {
     "hs": "hoc sinh",
     "cty": "cong ty",
     "ubx": "uy ban xa",
+    "hc": "hoc",
+    "dag": "dang",
+    "nhiu": "nhieu",
+    "qa": "qua",
+    "xl": "xu ly",
+    "mik": "minh",
+    "hum": "hom",
 }
 # What is short for something else behind certain words.
-_TWOFOLD: Final = frozenset({"vs", "h"})
+_TWOFOLD: Final = frozenset({"vs", "h", "trg"})
 _SHORT_AFTER: Final = {
     **{
         (before, "vs"): "ve sinh"
         for before in ("don", "tong", "giu", "mat", "lich", "quet", "lam", "di", "ngay")
+    },
+    **{
+        (before, "trg"): "truong"
+        for before in ("cong", "sau", "truoc", "trc", "gan", "canh", "san", "toi", "den", "cua", "hoi", "tan")
     },
     ("bao", "h"): "gio",
     ("may", "h"): "gio",

@@ -1,7 +1,7 @@
 """What a message says: the kind of report, the place, the commands, codes and map links in it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -113,7 +113,7 @@ class Lexicon:
         matches = [match for match in self._named(said) if match.score > _NOTHING]
         guesses = with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
         if guesses and guesses[0].score >= ENOUGH:
-            return weighed(guesses, self._evidence.of(self._outside_villages(said)))
+            return weighed(guesses, self._evidence.of(self._outside_places(said, matches, guesses[0].id)))
         respelt = self._respelt(said)
         return respelt if respelt and (not guesses or respelt[0].score > guesses[0].score) else guesses
 
@@ -128,9 +128,14 @@ class Lexicon:
         _, _, villages = self._places.villages(said)
         return tuple(match for match in self._categories.find(said) if match.mask & ~villages)
 
-    def _outside_villages(self, said: Sequence[Token]) -> Sequence[Token]:
-        _, _, villages = self._places.villages(said)
-        return [token for at, token in enumerate(said) if not villages >> at & 1]
+    def _outside_places(self, said: Sequence[Token], matches: Iterable[Match], first: str) -> list[Token]:
+        """The words that may speak of a matter: not those of a village, nor of a place beside the matter."""
+        _, _, places = self._places.villages(said)
+        told = [match.mask for match in matches if match.phrase.value == first]
+        for mark in self._places.marks(said):
+            if not any(mark & mask for mask in told):
+                places |= mark
+        return [token for at, token in enumerate(said) if not places >> at & 1]
 
     def _hinted(self, said: Sequence[Token], matches: Sequence[Match]) -> list[Match]:
         """Hints that are no part of words that say more."""
