@@ -17,6 +17,8 @@ HOURS_MAX = 200
 MARK_WORDS = 4
 # Three words that mean one kind of report score so much.
 HARDLY = 3.7
+# And two.
+TWO_WORDS = 2.2
 WHOM_WORDS = 8
 DENIED_WORDS, DENIED_SHORT = 8, 4
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")

@@ -11,7 +11,7 @@ from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, LATER_MAX, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip, fold, phone_in
 from bot.handlers import adding, duty, filing, remind, sameplace, start
-from bot.handlers.listen import ANSWER_WORDS, HARDLY, understand
+from bot.handlers.listen import ANSWER_WORDS, TWO_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
 # An album's parts come one by one, a file may know its place: the answer waits for that.
@@ -388,7 +388,7 @@ def _answers_where(talk: Talk, draft: Draft, text: str) -> bool:
     """A short answer to where it is: `chợ thôn 3, dãy hàng cá` complains of no stall."""
     guesses = talk.world.lexicon.categories(text)
     short = len(text.split()) <= ASKING_WORDS
-    return draft.asked in ("place", "landmark") and short and bool(guesses) and guesses[0].score <= HARDLY
+    return draft.asked in ("place", "landmark") and short and bool(guesses) and guesses[0].score <= TWO_WORDS
 
 
 def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:
