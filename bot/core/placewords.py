@@ -21,7 +21,8 @@ _VAGUE, _UNNAMED, _NAMED, _LED = 0.5, 1.5, 4.0, 0.4
 # a single word that nothing leads to, and no village beside it, may be of the matter: `tắc cống`
 _MARK_WORDS: Final = (0.0, 1.9, 3.0, 3.5)
 _RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
-_TOWARDS: Final = 0.7
+# what something runs to says less of where it is, unless nothing follows
+_TOWARDS, _LAST = 0.7, 0.1
 _VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
@@ -495,7 +496,9 @@ class _Landmark:
         joined = bool(start) and self._same_clause(start)
         led = joined and self._words.led_to(self._said, start)
         towards = joined and not led and self._words.towards(self._said[start - 1])
-        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led + _TOWARDS * towards
+        goes = (_INTRODUCED if closes else _TOWARDS) * towards
+        last = _LAST * (closes and start > 0)
+        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led + goes + last
 
     def _village(self, at: int) -> bool:
         return 0 <= at < len(self._said) and bool(self._villages >> at & 1)

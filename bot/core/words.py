@@ -131,7 +131,7 @@ class Lexicon:
     def _outside_places(self, said: Sequence[Token], matches: Iterable[Match], first: str) -> list[Token]:
         """The words that may speak of a matter: not those of a village, nor of a place beside the matter."""
         _, _, places = self._places.villages(said)
-        told = [match.mask for match in matches if match.phrase.value == first]
+        told = [match.mask for match in matches if match.phrase.value == first and match.exact]
         for mark in self._places.marks(said):
             if not any(mark & mask for mask in told):
                 places |= mark
