@@ -1,5 +1,6 @@
 """Reads tests/utterances and says of each utterance how the bot took it: right, asked, missed or wrong."""
 
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +9,7 @@ from datetime import datetime
 from functools import cache
 
 from bot.config import load_commune
+from bot.core.commune import Commune
 from bot.core.effects import Change, FileReport, Say
 from bot.core.events import Address, Incoming, Words
 from bot.core.facts import Facts, Me
@@ -25,7 +27,9 @@ HERE = Address("paper", "dan")
 PERSON = "paper:dan"
 CODE = "AP-26-00001"
 VERDICTS = RIGHT, ASKED, MISSED, WRONG = ("right", "asked", "missed", "wrong")
-HALVES = ("work", "more", "held")
+HALVES = ("work", "more", "voices", "blind", "held")
+WORKED_WITH = ("work", "more", "voices")
+_VOICES = 160
 REPORT, OFFICIAL = "báo", "cán bộ"
 
 
@@ -42,9 +46,11 @@ class Utterance:
 
 
 def read(half: str) -> tuple[Utterance, ...]:
-    """Half is `work`, `more` (by other hands, and worked with, too) or `held`."""
-    lines = (ROOT / "tests" / "utterances" / f"{half}.txt").read_text(encoding="utf-8").splitlines()
-    return tuple(_utterance(line) for line in lines if line.strip() and not line.startswith("#"))
+    """Half is `work`, `more` or `voices` (worked with), `held` or `blind` (of voices, only scored)."""
+    name = "voices" if half == "blind" else half
+    lines = (ROOT / "tests" / "utterances" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    said = tuple(_utterance(line) for line in lines if line.strip() and not line.startswith("#"))
+    return {"voices": said[:_VOICES], "blind": said[_VOICES:]}.get(half, said)
 
 
 def _utterance(line: str) -> Utterance:
@@ -156,6 +162,23 @@ class Heard:
 @cache
 def world() -> World:
     return World(COMMUNE, Lexicon(COMMUNE))
+
+
+@cache
+def forgetful(share: float, seed: int) -> World:
+    """A commune that never thought of some of its words: what people say is then new to it."""
+    chance = random.Random(seed)
+
+    def kept(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(text for text in texts if chance.random() >= share)
+
+    categories = {
+        id: replace(one, words=kept(one.words), pairs=kept(one.pairs), hints=kept(one.hints))
+        for id, one in COMMUNE.categories.items()
+    }
+    words = {kind: kept(texts) for kind, texts in COMMUNE.words.items()}
+    commune: Commune = replace(COMMUNE, categories=categories, words=words)
+    return World(commune, Lexicon(commune))
 
 
 def hear(utterance: Utterance, known: World) -> Heard:
@@ -432,7 +455,7 @@ def shown(one: Utterance, heard: Heard) -> str:
 
 def main() -> None:
     """All scores; what went amiss is shown of what is worked with, never of the held half."""
-    for one in (*read("work"), *read("more")):
+    for one in (one for half in WORKED_WITH for one in read(half)):
         heard = hear(one, world())
         if (verdict := judge(one, heard)) in (MISSED, WRONG):
             print(verdict, shown(one, heard))

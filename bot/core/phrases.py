@@ -158,14 +158,15 @@ class Phrases:
     def _index(self, phrases: tuple[Phrase, ...]) -> None:
         """By their first words, and those with a gap by the first word before it and behind it."""
         self.all = phrases
-        respell = self._respell
+        words = {token.plain for phrase in phrases for token in (*phrase.head, *phrase.tail)}
+        respelt = {word: self._respell(word) for word in words}
         self._whole: dict[tuple[str, ...], list[Phrase]] = {}
         self._gapped: dict[str, dict[str, list[Phrase]]] = {}
         for phrase in self.all:
-            first = tuple(respell(token.plain) for token in phrase.head[:2])
+            first = tuple([respelt[token.plain] for token in phrase.head[:2]])
             if phrase.tail:
                 behind = self._gapped.setdefault(first[0], {})
-                behind.setdefault(respell(phrase.tail[0].plain), []).append(phrase)
+                behind.setdefault(respelt[phrase.tail[0].plain], []).append(phrase)
             else:
                 self._whole.setdefault(first, []).append(phrase)
         self._reach = max((len(phrase.head) for phrase in self.all), default=0) + WIDE_GAP + 1

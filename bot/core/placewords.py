@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from rapidfuzz import fuzz, process
 
 from bot.core.commune import Commune
-from bot.core.phrases import ENOUGH, NEAR, Match, Phrases, agree, as_is, longest
+from bot.core.phrases import ENOUGH, NEAR, Match, Phrase, Phrases, agree, as_is, longest
 from bot.core.text import Token, fold, number, number_said, second_guess, tokens
 
 _LANDMARK_TAIL: Final = 5
@@ -18,8 +18,11 @@ _LED_WORDS: Final = 6
 # How much a piece of a text looks like a place: by its known words, and by what stands around it.
 _ENOUGH: Final = 2.0
 _VAGUE, _UNNAMED, _NAMED, _LED = 0.5, 1.5, 4.0, 0.4
-_MARK_WORDS: Final = (0.0, 2.0, 3.0, 3.5)
+# a single word that nothing leads to, and no village beside it, may be of the matter: `tắc cống`
+_MARK_WORDS: Final = (0.0, 1.9, 3.0, 3.5)
 _RELATED, _BESIDE, _CLAUSE, _INTRODUCED, _MATTER = 1.5, 1.5, 1.0, 1.5, 2.6
+# what something runs to says less of where it is, unless nothing follows
+_TOWARDS, _LAST = 0.7, 0.1
 _VILLAGE, _HOUSE = "thon", "nha"
 _AND: Final = ("va", "voi")
 _OR: Final = ("hay", "hoac")
@@ -71,6 +74,8 @@ class Places:
         self._landmarks_second = Phrases(((text, "") for text in commune.landmarks), second_guess)
         self._before = _typed_forms(words.get("before_place", ()))
         self._intro = _typed_forms(words.get("place_intro", ()))
+        self._intro_two = {fold(word) for word in words.get("place_intro", ()) if " " in word}
+        self._classifiers = _typed_forms(words.get("classifiers", ()))
         self._end = _typed_forms(words.get("place_end", ()))
         self._beside = _typed_forms(words.get("place_relations", ()))
         self._towards = _typed_forms(words.get("towards", ()))
@@ -240,6 +245,12 @@ class Places:
                 mask |= match.mask
         return mask
 
+    def marks(self, said: Sequence[Token]) -> Iterator[int]:
+        """Where known places of two words and more stand."""
+        for mark in self._landmarks.find(said):
+            if mark.exact and len(mark.phrase.head) > 1 and not mark.phrase.any_next:
+                yield mark.mask
+
     def is_vague(self, token: Token) -> bool:
         """A landmark of one syllable that without its accents is mostly another word."""
         return token.plain in self._vague
@@ -260,6 +271,42 @@ class Places:
 
     def introduces(self, token: Token) -> bool:
         return _fits(token, self._intro)
+
+    def without_where(self, phrase: Phrase) -> str:
+        """A phrase as the commune spells it, without a last word that leads to a place: `đánh nhau ở`."""
+        said = [*phrase.head, *phrase.tail]
+        while len(said) > 1 and (self.introduces(said[-1]) or self.relates(said[-1])):
+            said.pop()
+        return " ".join(token.typed or token.plain for token in said)
+
+    def led_to(self, said: Sequence[Token], at: int) -> bool:
+        """Whether the words before lead to a place: `ở`, `vị trí`, `chỗ cái`, `ra`."""
+        while at and _fits(said[at - 1], self._classifiers):
+            at -= 1
+        if not at:
+            return False
+        two = " ".join(token.plain for token in said[max(at - 2, 0) : at])
+        return two in self._intro_two or self.introduces(said[at - 1])
+
+    def clause_with(self, text: str, said: Sequence[Token], landmark: str) -> str:
+        """The clause that a landmark stands in, without what is only said around it."""
+        at = text.find(landmark)
+        inside = [token for token in said if at <= token.start < at + len(landmark)]
+        if not inside:
+            return landmark
+        clause = [token for token in said if token.clause == inside[0].clause]
+        first, last = clause.index(inside[0]), len(clause) - clause[::-1].index(inside[-1])
+        while last < len(clause) and clause[-1].typed and self.ends(clause[-1]):
+            clause.pop()
+        start = 0
+        while start < first and self._only_opens(clause[start]):
+            start += 1
+        return text[clause[start].start : clause[-1].end]
+
+    def _only_opens(self, token: Token) -> bool:
+        """A word before a place that is none of it."""
+        opens = self.ends(token) or self.introduces(token)
+        return opens and not (self.leads(token) or self.relates(token))
 
     def could_be(self, said: Sequence[Token]) -> bool:
         related = any(
@@ -398,7 +445,7 @@ class _Landmark:
         named = mark.phrase.any_next and self._names(mark.end - 1)
         score = _MARK_WORDS[min(mark.end - mark.start, 3)]
         score = _NAMED if named else _VAGUE if self._is_vague(mark) else score
-        if mark.phrase.any_next and not named and self._said[mark.start].typed and len(mark.phrase.head) == 1:
+        if mark.phrase.any_next and not named and len(mark.phrase.head) == 1:
             score = _UNNAMED
         if any(self._words.relates(token) for token in self._said[start : mark.start]):
             score += _RELATED
@@ -446,9 +493,12 @@ class _Landmark:
         beside = self._village(start - 1) or self._village(end)
         opens = start == 0 or not self._same_clause(start) or self._village(start - 1)
         closes = end == len(self._said) or not self._same_clause(end) or self._village(end)
-        before = self._said[start - 1] if start and self._same_clause(start) else None
-        led = before is not None and (self._words.introduces(before) or self._words.towards(before))
-        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led
+        joined = bool(start) and self._same_clause(start)
+        led = joined and self._words.led_to(self._said, start)
+        towards = joined and not led and self._words.towards(self._said[start - 1])
+        goes = (_INTRODUCED if closes else _TOWARDS) * towards
+        last = _LAST * (closes and start > 0)
+        return _BESIDE * beside + _CLAUSE * (opens and closes) + _INTRODUCED * led + goes + last
 
     def _village(self, at: int) -> bool:
         return 0 <= at < len(self._said) and bool(self._villages >> at & 1)

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple
 
@@ -102,13 +103,24 @@ _SHORT: Final = {
     "hs": "hoc sinh",
     "cty": "cong ty",
     "ubx": "uy ban xa",
+    "hc": "hoc",
+    "dag": "dang",
+    "nhiu": "nhieu",
+    "qa": "qua",
+    "xl": "xu ly",
+    "mik": "minh",
+    "hum": "hom",
 }
 # What is short for something else behind certain words.
-_TWOFOLD: Final = frozenset({"vs", "h"})
+_TWOFOLD: Final = frozenset({"vs", "h", "trg"})
 _SHORT_AFTER: Final = {
     **{
         (before, "vs"): "ve sinh"
         for before in ("don", "tong", "giu", "mat", "lich", "quet", "lam", "di", "ngay")
+    },
+    **{
+        (before, "trg"): "truong"
+        for before in ("cong", "sau", "truoc", "trc", "gan", "canh", "san", "toi", "den", "cua", "hoi", "tan")
     },
     ("bao", "h"): "gio",
     ("may", "h"): "gio",
@@ -240,8 +252,12 @@ def tokens(text: str) -> tuple[Token, ...]:
             # a shorthand says nothing about accents
             found += [Token(part, "", start, end, clause) for part in long.split()]
         elif plain:
-            found.append(Token(plain, "" if word.isascii() else accented(word), start, end, clause))
+            found.append(Token(plain, "" if word.isascii() else _accented(word), start, end, clause))
     return tuple(found)
+
+
+_accented = lru_cache(maxsize=8192)(accented)
+"""Of one word: most words are said again and again."""
 
 
 def _shorthand(word: str, before: str) -> str | None:

@@ -1,12 +1,13 @@
 """What a message says: the kind of report, the place, the commands, codes and map links in it."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
 from bot.core.activitywords import ActivityWords
 from bot.core.commune import Commune, Point
+from bot.core.evidence import AHEAD, Evidence, weighed
 from bot.core.maplinks import map_point, short_map_link
 from bot.core.phrases import (
     ENOUGH,
@@ -21,11 +22,10 @@ from bot.core.phrases import (
     with_hints,
 )
 from bot.core.placewords import Places, PlaceWords, strict
+from bot.core.spelling import Spelling
 from bot.core.text import LONGEST, Token, accented, compose, fold, phone_in, second_guess, tokens
 from bot.core.unitwords import UnitWords
 
-AHEAD: Final = 2.2
-"""How many times the second guess the first must score to be sure."""
 MOST_TOKENS: Final = 200
 COMMANDS: Final = {
     "start": "start",
@@ -53,6 +53,7 @@ DUTY_WORDS: Final = {
 }
 """Each list of words of duty, and what it says."""
 _LONGEST_SHORT: Final = 80
+_ONE_LINE: Final = 10
 _OUTCOME: Final = "outcome_"
 _NOTHING: Final = 0.4
 _SECOND: Final = 0.6
@@ -78,6 +79,9 @@ class Lexicon:
         pairs = [(pair, category.id) for category in commune.categories.values() for pair in category.pairs]
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()), pairs=pairs)
         self._categories_second = self._categories.respelt(second_guess)
+        self._spelling = Spelling(_texts(commune))
+        self._said = lru_cache(maxsize=64)(self._read)
+        self._evidence = Evidence(commune.categories.values())
         self._named = lru_cache(maxsize=8)(self._find_named)
         self._near = NearMisses(self._categories.all)
         self._hints = Phrases(
@@ -86,6 +90,7 @@ class Lexicon:
         self._mentions = {
             kind: Phrases((text, kind) for text in commune.words.get(kind, ())) for kind in commune.words
         }
+        self._needs_accents = {fold(text) for text in commune.words.get("needs_accents", ())}
         self._vague = {fold(text) for text in commune.words.get("emergency_unsure", ())}
         self._places = Places(commune)
         self.units = UnitWords(commune, lambda text: self.place(text).units)
@@ -99,13 +104,18 @@ class Lexicon:
         )
         self._prefix = commune.prefix
 
+    def _read(self, text: str) -> tuple[Token, ...]:
+        """The words of a text as the commune spells them."""
+        said = tokens(text[:LONGEST])[:MOST_TOKENS]
+        return tuple(self._spelling.tokens(strict(compose(text[:LONGEST]), said)))
+
     def categories(self, text: str) -> tuple[Guess, ...]:
         """What it may be about, likeliest first; nothing when it is about none of it."""
-        said = _tokens(text)
+        said = self._said(text)
         matches = [match for match in self._named(said) if match.score > _NOTHING]
         guesses = with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
         if guesses and guesses[0].score >= ENOUGH:
-            return guesses
+            return weighed(guesses, self._evidence.of(self._outside_places(said, matches, guesses[0].id)))
         respelt = self._respelt(said)
         return respelt if respelt and (not guesses or respelt[0].score > guesses[0].score) else guesses
 
@@ -119,6 +129,15 @@ class Lexicon:
         """Words of a category, not those of a village's name: in `thon muoi bay` nothing flies."""
         _, _, villages = self._places.villages(said)
         return tuple(match for match in self._categories.find(said) if match.mask & ~villages)
+
+    def _outside_places(self, said: Sequence[Token], matches: Iterable[Match], first: str) -> list[Token]:
+        """The words that may speak of a matter: not those of a village, nor of a place beside the matter."""
+        _, _, places = self._places.villages(said)
+        told = [match.mask for match in matches if match.phrase.value == first and match.exact]
+        for mark in self._places.marks(said):
+            if not any(mark & mask for mask in told):
+                places |= mark
+        return [token for at, token in enumerate(said) if not places >> at & 1]
 
     def _hinted(self, said: Sequence[Token], matches: Sequence[Match]) -> list[Match]:
         """Hints that are no part of words that say more."""
@@ -135,14 +154,18 @@ class Lexicon:
 
     def place(self, text: str) -> PlaceWords:
         """The villages it names, and the piece of it that says where."""
-        said = _tokens(text)
+        said = self._said(text)
         matches = [*(self._named(said) or self._categories_second.find(said))]
         matches += (hint for hint in self._hints.find(said) if len(hint.phrase.head) > 1)
         return self._places.read(compose(text[:LONGEST]), said, matches)
 
+    def answered_place(self, text: str, landmark: str) -> str:
+        """The whole of a short answer that a landmark is in: `cạnh bếp ăn của trường mầm non`."""
+        return self._places.clause_with(compose(text[:LONGEST]), self._said(text), landmark)
+
     def could_be_place(self, text: str) -> bool:
         """Whether an answer without a known mark may be a place's name: nothing in it that ends one."""
-        return self._places.could_be(_tokens(text))
+        return self._places.could_be(self._said(text))
 
     def public_mark(self, landmark: str) -> bool:
         """Whether a landmark names a public place of the commune and nobody's house."""
@@ -169,7 +192,8 @@ class Lexicon:
         return frozenset().union(*map(self._kinds_of, self._polite_forms(text)))
 
     def _kinds_of(self, text: str) -> frozenset[str]:
-        plain, typed = fold(text), accented(text)
+        typed = self._spelling.text(accented(text))
+        plain = fold(typed)
         if typed == plain:
             return self._plain.get(plain, frozenset())
         # `dừng` is no `đúng` although both are `dung`; a slip of the hand that is neither may be both
@@ -192,7 +216,7 @@ class Lexicon:
         """Whether the message has one of the phrases of a list in it, not inside the words for a category."""
         if kind not in self._mentions:
             return False
-        said = _tokens(text)
+        said = self._said(text)
         matches = [
             match
             for match in self._mentions[kind].find(said)
@@ -215,12 +239,12 @@ class Lexicon:
     def emergency_words(self, text: str) -> str:
         """The phrase that tells of the emergency, as the commune spells it; empty without one."""
         found = sorted(self._dangers(text, "emergency"), key=lambda match: -match.score)
-        return found[0].phrase.spelt if found else ""
+        return self._places.without_where(found[0].phrase) if found else ""
 
     def _dangers(self, text: str, kind: str) -> list[Match]:
         """Phrases of danger, outside what only speaks of it ("dễ gây tai nạn") and words for a category."""
-        said = _tokens(text)
-        found = self._find(kind, said)
+        said = self._said(text)
+        found = [match for match in self._find(kind, said) if self._could_be_meant(match)]
         named = [match for match in self._named(said) if not match.phrase.paired] if found else []
         shields = [*self._find("not_emergency", said), *named]
         perhaps = (
@@ -235,6 +259,12 @@ class Lexicon:
             and not any(_leads_to(word, match, said) for word in perhaps)
         ]
 
+    def _could_be_meant(self, match: Match) -> bool:
+        """Not what is mostly something else without its accents: `con do` is `còn đó`, `sung` no gun."""
+        if match.phrase.plain in self._needs_accents:
+            return match.quality == 1.0
+        return match.exact or match.mask.bit_count() > 1
+
     def _sure_of(self, match: Match) -> bool:
         """With its accents, or such that it is hardly anything else without."""
         return match.quality == 1.0 or (match.exact and match.phrase.plain not in self._vague)
@@ -243,7 +273,7 @@ class Lexicon:
         """Whether it complains about an official: what one did, not whom one told or whose house is near."""
         if self.mentions(text, "official"):
             return True
-        said = _tokens(text)
+        said = self._said(text)
         shields = self._find("not_official", said)
         people = [
             match
@@ -267,7 +297,7 @@ class Lexicon:
 
     def mentions_beside(self, text: str, kind: str, beside: str) -> bool:
         """Whether a phrase of the one list is in it, apart from what phrases of the other have in them."""
-        said = _tokens(text)
+        said = self._said(text)
         known = [match.mask for match in self._find(beside, said)]
         found = (match for match in self._find(kind, said) if match.exact)
         return any(not any(match.mask & ~mask == 0 for mask in known) for match in found)
@@ -277,7 +307,7 @@ class Lexicon:
 
     def begins(self, text: str, kind: str) -> bool:
         """Whether the message begins with one of the phrases of a list."""
-        found = self._mentions[kind].find(_tokens(text)) if kind in self._mentions else []
+        found = self._mentions[kind].find(self._said(text)) if kind in self._mentions else []
         return any(match.start == 0 for match in found)
 
     def command(self, text: str) -> str | None:
@@ -299,9 +329,7 @@ class Lexicon:
 
     def duty_verb(self, text: str) -> str | None:
         """The word of duty that a message is, apart from a code or a number: "take", "done", "later" …"""
-        rest = self._report.sub(" ", text[:LONGEST])
-        rest = " ".join(word for word in rest.split() if not word.isdecimal())
-        meant = self.meanings(rest)
+        meant = self.meanings(_without_code(self._report, text))
         return next((verb for kind, verb in DUTY_WORDS.items() if kind in meant), None)
 
     def duty_mention(self, text: str) -> str | None:
@@ -323,7 +351,7 @@ class Lexicon:
 
     def only_of(self, text: str, kind: str, needed: str) -> bool:
         """Whether a message is put together from one list alone, with a word of the list `needed` in it."""
-        said = _tokens(text)
+        said = self._said(text)
         covered = 0
         for match in self._mentions[kind].find(said) if kind in self._mentions else ():
             covered |= match.mask
@@ -334,6 +362,18 @@ class Lexicon:
         meant = [kind for kind in self.meanings(text) if kind.startswith(_OUTCOME)]
         return meant[0].removeprefix(_OUTCOME) if len(meant) == 1 else None
 
+    def done_with(self, text: str) -> str | None:
+        """The outcome in a message that says both in one line: "xong, lập biên bản", "đã nhắc nhở xong"."""
+        words = _without_code(self._report, text).split()
+        if len(words) > _ONE_LINE:
+            return None
+        for cut in range(1, len(words)):
+            before, behind = " ".join(words[:cut]), " ".join(words[cut:])
+            for one, other in ((before, behind), (behind, before)):
+                if self.means(one, "done") and (outcome := self.outcome(other)):
+                    return outcome
+        return None
+
     def report_code(self, text: str) -> str | None:
         """The first report code in a message, however loosely typed, as it is printed."""
         found = self._report.search(text[:LONGEST])
@@ -341,7 +381,7 @@ class Lexicon:
 
     def after(self, text: str, kind: str) -> str | None:
         """What follows a phrase of a list that the message begins with; None when it begins otherwise."""
-        said = _tokens(text)
+        said = self._said(text)
         ends = [match.end for match in self._find(kind, said) if match.start == 0 and match.exact]
         if not ends:
             return None
@@ -385,6 +425,12 @@ class Lexicon:
         return short_map_link(text)
 
 
+def _without_code(report: re.Pattern[str], text: str) -> str:
+    """The words of a message without a report's code and without bare numbers."""
+    words = report.sub(" ", text[:LONGEST]).split()
+    return " ".join(word for word in words if not word.isdecimal())
+
+
 def _leads_to(word: Match, danger: Match, said: Sequence[Token]) -> bool:
     """`Kẻo`, `sớm muộn`: what is feared in the same clause has not happened."""
     near = 0 <= danger.start - word.end <= GAP
@@ -402,10 +448,15 @@ def _meant(matches: Sequence[Match]) -> Sequence[Match]:
     return exact if any(match.score >= ENOUGH and match.phrase.value for match in exact) else matches
 
 
-@lru_cache(maxsize=64)
-def _tokens(text: str) -> tuple[Token, ...]:
-    said = tokens(text[:LONGEST])[:MOST_TOKENS]
-    return tuple(strict(compose(text[:LONGEST]), said))
+def _texts(commune: Commune) -> Iterator[str]:
+    """Everything that the commune wrote down as people say it."""
+    for words in commune.words.values():
+        yield from words
+    for category in commune.categories.values():
+        yield from (*category.words, *category.pairs, *category.hints)
+    yield from commune.landmarks
+    for unit in commune.units.values():
+        yield from (unit.name, *unit.aliases)
 
 
 def _by_text(words: Mapping[str, Sequence[str]], form: Callable[[str], str]) -> dict[str, frozenset[str]]:

@@ -1,5 +1,6 @@
 """What is no report: how it stands, who sees it, when is collected, stopping, scolding; kindly answered."""
 
+from bot.core.evidence import FEW_WORDS
 from bot.core.phrases import ENOUGH
 from bot.core.report import Report
 from bot.handlers import adding, lookup, remind, report, start
@@ -25,7 +26,9 @@ def aside(talk: Talk, text: str) -> Decision | None:
     if lexicon.mentions(text, "asks_procedure"):
         return start.off_topic(talk, text)
     if lexicon.sure(guesses) is not None:
-        return None
+        # Two words may be of a matter and said beside it: "đừng nói tên em, em còn bán hàng ở đó".
+        hardly = unplaced and guesses[0].score <= FEW_WORDS
+        return start.privacy(talk) if hardly and lexicon.mentions(text, "asks_privacy") else None
     return (
         _asked(talk, text)
         or _hurries(talk, text)

@@ -94,17 +94,17 @@ def _not_yours(talk: Talk, report: Report) -> Say:
     return talk.answer("duty/not_yours", **about(report, talk.commune), member=member)
 
 
-def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
+def choose(talk: Talk, verb: str, serial: int | None, rest: str = "") -> Decision:
     """A duty's word without a code: the only open report, or the one with that number, is meant."""
     table = TABLE.get(verb, "close")
     waiting = tuple(r for r in talk.facts.open_here if may_follow(r.status, table))
     own = tuple(r for r in waiting if r.taken_by == talk.facts.me.person)
-    if verb == "done" and len(own) == 1 and serial is None:
+    if verb in ("done", "out") and len(own) == 1 and serial is None:
         waiting = own
     numbered = [report for report in waiting if int(report.code.rpartition("-")[2]) == serial]
     match numbered or waiting:
         case (only,) | [only]:
-            return press(talk.on(only), verb, "")
+            return press(talk.on(only), verb, rest)
         case () | []:
             closed = [r for r in talk.facts.mine if r.status == RESOLVED]
             if verb == "done" and closed:
@@ -113,7 +113,8 @@ def choose(talk: Talk, verb: str, serial: int | None) -> Decision:
             return talk.stay(talk.answer("duty/none_open"))
         case several:
             shown = [about(report, talk.commune) for report in several[:5]]
-            asked = talk.answer("duty/which_one", reports=shown, count=len(several), verb=verb)
+            done = "done" if verb == "out" else verb
+            asked = talk.answer("duty/which_one", reports=shown, count=len(several), verb=done)
             return talk.stay(asked)
 
 
@@ -199,7 +200,7 @@ def owed_words(talk: Talk, report: Report, closing: Closing, text: str) -> Decis
     if lexicon.meanings(text) & {"cancel", "enough"}:
         told = talk.answer("duty/closing_left", code=report.code)
         return talk.go(told, closings=talk.session.settled(report.code))
-    outcome = lexicon.outcome(text)
+    outcome = lexicon.outcome(text) or lexicon.done_with(text)
     if outcome is not None and closing.step == "photo":
         return choose_outcome(talk, report, roles, outcome)
     if lexicon.means(text, "skip_photo"):

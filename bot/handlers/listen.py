@@ -8,7 +8,7 @@ from typing import Any
 from bot.core import form
 from bot.core.phrases import Guess
 from bot.core.session import WORDS_MAX, Draft
-from bot.core.text import Token, clip, compose, fold, number, phone_in, tokens, without_phones
+from bot.core.text import Token, clip, compose, fold, number_said, phone_in, tokens, without_phones
 from bot.handlers.talk import Talk
 
 # Answers of so few words only answer what was asked and add nothing to the story.
@@ -17,6 +17,8 @@ HOURS_MAX = 200
 MARK_WORDS = 4
 # Three words that mean one kind of report score so much.
 HARDLY = 3.7
+# And two.
+TWO_WORDS = 2.2
 WHOM_WORDS = 8
 DENIED_WORDS, DENIED_SHORT = 8, 4
 NO_MARK = ("no", "yes", "unsure", "enough", "send", "edit", "done", "greeting", "thanks")
@@ -153,7 +155,8 @@ def _take_category(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
         return draft
     lexicon = talk.world.lexicon
     guesses = lexicon.categories(text)
-    sure = None if _only_asks(talk, draft, text, guesses) else lexicon.sure(guesses)
+    asks = _only_asks(talk, draft, text, guesses) or _blames(talk, draft, text)
+    sure = None if asks else lexicon.sure(guesses)
     if sure is not None:
         if sure != draft.category:
             got["category"] = talk.commune.categories[sure].name
@@ -174,6 +177,11 @@ def _only_asks(talk: Talk, draft: Draft, text: str, guesses: Sequence[Guess]) ->
         return False
     heard = lexicon.place(text)
     return lexicon.mentions(text, "question") and not (heard.units or heard.landmark)
+
+
+def _blames(talk: Talk, draft: Draft, text: str) -> bool:
+    """Of an official and of no place: what is named beside is what he let be, and is asked."""
+    return draft.suspect and not draft.placed and not talk.world.lexicon.place(text).units
 
 
 def _take_place(talk: Talk, draft: Draft, text: str, got: Heard) -> Draft:
@@ -211,6 +219,8 @@ def _take_landmark(talk: Talk, draft: Draft, text: str, landmark: str, named: bo
     empty = any(means(text, kind) for kind in NO_MARK) or talk.world.lexicon.mentions(text, "unsure")
     if whole and not empty and not landmark and not _says_other(talk, text):
         landmark = text
+    if draft.asked == "landmark" and landmark and not named and len(text.split()) <= ANSWER_WORDS:
+        landmark = talk.world.lexicon.answered_place(text, landmark)
     replaces = draft.asked in ("landmark", "place") or _corrects_place(talk, draft, text, named)
     if talk.world.lexicon.mentions(landmark, "no_mark"):
         return draft
@@ -240,11 +250,11 @@ def _corrects_place(talk: Talk, draft: Draft, text: str, named: bool) -> bool:
 
 
 def _village_number(text: str) -> int | None:
-    words = fold(text).split()
-    found, read = _NUMBER.fullmatch(" ".join(words)), number(words, 0)
+    said = tokens(text)
+    found, read = _NUMBER.fullmatch(fold(text)), number_said(said, 0)
     if found:
         return int(found[1])
-    return read[0] if read is not None and read[1] == len(words) and read[0] else None
+    return read[0] if read is not None and read[1] == len(said) and read[0] else None
 
 
 def _numbered(talk: Talk, draft: Draft, text: str) -> tuple[str, ...]:

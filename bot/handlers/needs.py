@@ -33,6 +33,7 @@ from bot.core.invite import digest
 from bot.core.session import URGENT_FOR_MS, Session
 from bot.core.task import number_of
 from bot.core.unitwords import MEMBERS
+from bot.core.words import Lexicon
 from bot.handlers import (
     activity_needs,
     announce,
@@ -298,7 +299,7 @@ def _of_words(incoming: Incoming, text: str, session: Session, world: World) -> 
         answered=answered,
         code=_in_progress(incoming, session),
         desk_of_report=True,
-        open_here=incoming.address.group or bool(lexicon.duty_verb(text)) or lexicon.begins(text, "postpone"),
+        open_here=incoming.address.group or _of_duty(lexicon, text),
         my_desks=lexicon.means(text, "shift_on") or lexicon.means(text, "shift_off"),
         # Whose shift it is, is not known yet; the police have most of them.
         open_at=world.commune.police if lexicon.means(text, "shift_off") else None,
@@ -357,3 +358,9 @@ def _members_asked(incoming: Incoming, text: str, session: Session, world: World
         return frozenset(asked.units) if asked.want == MEMBERS else None
     want, _, group = session.chooses(int(incoming.at.timestamp() * 1000)).partition(":")
     return frozenset(members.named(world, group, text)) if want == MEMBERS else None
+
+
+def _of_duty(lexicon: Lexicon, text: str) -> bool:
+    """Words that may be an officer's about whatever is open here."""
+    said = lexicon.duty_verb(text) or lexicon.done_with(text)
+    return bool(said) or lexicon.begins(text, "postpone")

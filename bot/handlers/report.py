@@ -11,7 +11,7 @@ from bot.core.places import valid
 from bot.core.session import DRAFT_LIFE_MS, LATER_MAX, PHOTOS_MAX, WORDS_MAX, Draft
 from bot.core.text import clip, fold, phone_in
 from bot.handlers import adding, duty, filing, remind, sameplace, start
-from bot.handlers.listen import ANSWER_WORDS, understand
+from bot.handlers.listen import ANSWER_WORDS, TWO_WORDS, understand
 from bot.handlers.talk import Decision, Talk, draft_words, heard
 
 # An album's parts come one by one, a file may know its place: the answer waits for that.
@@ -363,6 +363,8 @@ def _set_apart(
         return None
     if len(talk.session.later) >= LATER_MAX or talk.world.lexicon.mentions(text, "corrects"):
         return None
+    if not photos and _answers_where(talk, draft, text):
+        return None
     other, _ = understand(talk, replace(new_draft(talk), photos=photos), text)
     if other.category is None or other.unit is None or not other.landmark:
         return None
@@ -380,6 +382,13 @@ def _set_apart(
     village = talk.commune.units[other.unit].name
     told = talk.answer("resident/set_apart", category=name, village=village, draft=other.id)
     return talk.go(*effects, told, later=(*talk.session.later, other))
+
+
+def _answers_where(talk: Talk, draft: Draft, text: str) -> bool:
+    """A short answer to where it is: `chợ thôn 3, dãy hàng cá` complains of no stall."""
+    guesses = talk.world.lexicon.categories(text)
+    short = len(text.split()) <= ASKING_WORDS
+    return draft.asked in ("place", "landmark") and short and bool(guesses) and guesses[0].score <= TWO_WORDS
 
 
 def _short_answer(talk: Talk, draft: Draft, text: str) -> Decision | None:

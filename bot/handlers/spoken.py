@@ -302,7 +302,8 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
         # Somebody in the room who is no member, answering an alert: told, so that nobody relies on it.
         return duty.press(talk, verb, "") if verb and answers and talk.here.group else None
     named = lexicon.report_code(text) is not None
-    verb = verb or (lexicon.duty_mention(text) if named or answers else None)
+    outcome = "" if verb else lexicon.done_with(text) or ""
+    verb = "out" if outcome else verb or (lexicon.duty_mention(text) if named or answers else None)
     if verb is None and talk.session.draft is None and lexicon.begins(text, "postpone"):
         return duty.put_off(talk, text, sure=named or answers)
     if verb is None and answers and not talk.here.group and found is not None:
@@ -313,5 +314,5 @@ def _duty_words(talk: Talk, text: str) -> Decision | None:
     serial = lexicon.serial(text)
     again = closing is not None and verb == "done" and serial is None and found is not None
     if named or answers or again:
-        return duty.press(talk, verb, "")
-    return duty.choose(talk, verb, serial)
+        return duty.press(talk, verb, outcome)
+    return duty.choose(talk, verb, serial, outcome)
