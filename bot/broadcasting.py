@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import perform
 from bot.channels.base import Abilities
 from bot.clock import Clock
 from bot.core.effects import Lane
 from bot.core.events import Address
 from bot.core.message import Message
+from bot.rows import as_buttons, outbox_row, parts
 from storage import broadcasts, offers, outbox
 from storage.broadcasts import Going, Listener, Text
 from storage.database import Database
@@ -107,9 +107,9 @@ class Broadcasting:
     def _pattern(self, going: Going, one: Listener, now: int) -> list[dict[str, Any]]:
         """What a village is told on a channel: one row, or several where the text is too long for one."""
         text = going.texts.get(one.village) or going.texts[""]
-        row = perform.outbox_row(Address(one.channel, ""), going.message, _message(text), now)
+        row = outbox_row(Address(one.channel, ""), going.message, _message(text), now)
         row |= {"lane": int(Lane.REMINDER), "key": f"broadcast/{going.id}/{one.channel}:"}
-        *early, last = perform.parts(row, self._abilities[one.channel])
+        *early, last = parts(row, self._abilities[one.channel])
         marked = [part | {"broadcast": broadcasts.early(going.id)} for part in early]
         return [*marked, last | {"broadcast": going.id}]
 
@@ -128,7 +128,7 @@ class Broadcasting:
 
 def _message(text: Text) -> Message:
     # A bare number belongs to the talk that may be going on; a reminder is answered by its words.
-    buttons = perform.as_buttons(text.buttons)
+    buttons = as_buttons(text.buttons)
     return Message(text.text, buttons, place_wanted=text.wants_place, numbered=False)
 
 

@@ -38,7 +38,8 @@ from bot.core.session import Session
 from bot.handlers import Decision, World, decide, needs, read_press
 from bot.inbox import parse_own
 from bot.messages import Messages
-from bot.perform import Done, Drawing, Spoken
+from bot.perform import Done, Spoken
+from bot.rows import Drawing, as_buttons, drawing
 from storage import inbox, offers, sessions
 from storage.database import Conflict, Database
 from storage.inbox import INTERNAL, Stored
@@ -213,7 +214,7 @@ class Conversation:
         for row, parsed in read:
             key = parsed.address.key
             if key not in chats:
-                offered = perform.as_buttons(choices.get(key, "[]"))
+                offered = as_buttons(choices.get(key, "[]"))
                 session = form.fitted(talk.load(states.get(key, "{}")), self._world.commune)
                 chats[key] = _Chat(session, offered)
             chats[key].waiting.append(_incoming(row, parsed))
@@ -292,7 +293,7 @@ class Conversation:
     def _drawing(self, picture: Picture | None) -> Drawing | None:
         if picture is None:
             return None
-        return perform.drawing(picture, self._messages.render(picture.words, picture.figures).text)
+        return drawing(picture, self._messages.render(picture.words, picture.figures).text)
 
 
 def _for_others(effect: Effect) -> bool:

@@ -1,7 +1,5 @@
 """What decisions decided, written in the caller's transaction."""
 
-import hashlib
-import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,7 +40,6 @@ from bot.core.effects import (
     Note,
     Pair,
     Participate,
-    Picture,
     Prove,
     Reach,
     Relocate,
@@ -63,9 +60,9 @@ from bot.core.effects import (
 )
 from bot.core.events import Address, Incoming
 from bot.core.invite import LIFE_MS, PAIRING_MS, SYMBOLS, digest, spell
-from bot.core.message import Button, Message
-from bot.core.split import split
+from bot.core.message import Message
 from bot.core.task import number_of
+from bot.rows import Drawing, as_json, how_to_place, outbox_row, parts
 from storage import (
     activities,
     announcements,
@@ -90,25 +87,6 @@ FLOOD_MS = 60_000
 DIGESTED = ("duty/alert", "duty/photo", "duty/voice")
 # The photos of what a digest told come after it, when the room has had a moment.
 PHOTOS_WAIT_MS = 60_000
-# Where choices are written in the text, too, five of them and how to answer take no more.
-CHOICES_ROOM = 320
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """A picture as it will be drawn (JSON), and where in the store it will be: by all that it shows."""
-
-    key: str
-    spec: str
-
-
-def drawing(picture: Picture, words: str) -> Drawing:
-    """`words` are the lines of its template: "name: what is written there"."""
-    lines = (line.partition(": ") for line in words.splitlines())
-    told = {name: text for name, colon, text in lines if colon}
-    whole = {"kind": picture.words.rpartition("/")[2], "words": told, "figures": picture.figures}
-    spec = json.dumps(whole, ensure_ascii=False, sort_keys=True)
-    return Drawing(f"pictures/{hashlib.sha256(spec.encode()).hexdigest()}.png", spec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -549,53 +527,12 @@ def _speak(one: Done, spoken: Spoken, batch: _Batch) -> None:
         batch.drawings[spoken.picture.key] = spoken.picture.spec
         row["photo"] = spoken.picture.key
     if spoken.message.place_wanted and able.place_picture_key is not None and not say.to.group:
-        batch.promises.append(_how_to_place(row, able.place_picture_key, batch.now))
+        batch.promises.append(how_to_place(row, able.place_picture_key, batch.now))
     batch.promises += parts(row, able)
-
-
-def _how_to_place(row: dict[str, Any], picture: str, now: int) -> dict[str, Any]:
-    """Before a message that wants a place, a picture of how one is sent: to each chat once a day."""
-    key = f"place_picture/{row['channel']}:{row['chat']}/{when.local(now).date()}"
-    bare = {"text": "", "buttons": "[]", "wants_place": False, "question": False, "photo": picture}
-    return row | bare | {"key": key}
-
-
-def parts(row: dict[str, Any], able: Abilities) -> list[dict[str, Any]]:
-    """One row is one call of the platform: a text too long for it becomes several, choices under the last."""
-    texts = split(row["text"], able.text_max - (CHOICES_ROOM if able.numbered else 0))
-    key = row["key"]
-    early = [
-        {"text": part, "buttons": "[]", "wants_place": False, "key": f"{key}/{n}" if key else None}
-        for n, part in enumerate(texts[:-1])
-    ]
-    return [*(row | part for part in early), row | {"text": texts[-1]}]
 
 
 def _text(message: Message) -> broadcasts.Text:
     return broadcasts.Text(message.text, as_json(message.buttons), message.place_wanted)
-
-
-def outbox_row(to: Address, name: str, message: Message, now: int) -> dict[str, Any]:
-    return {
-        "channel": to.channel,
-        "chat": to.chat,
-        "grouped": to.group,
-        "message": name,
-        "text": message.text,
-        "buttons": as_json(message.buttons),
-        "wants_place": message.place_wanted,
-        "numbered": message.numbered,
-        "made_at": now,
-        "due_at": now,
-    }
-
-
-def as_json(buttons: Sequence[Button]) -> str:
-    return json.dumps([[b.label, b.action] for b in buttons], ensure_ascii=False) if buttons else "[]"
-
-
-def as_buttons(text: str) -> tuple[Button, ...]:
-    return tuple(Button(label, action) for label, action in json.loads(text))
 
 
 async def _relocate(conn: AsyncConnection, here: Address, chat: str) -> None:

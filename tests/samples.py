@@ -27,7 +27,7 @@ from bot.core.session import EMPTY
 from bot.core.when import ZONE, ms
 from bot.drawings.gallery import draw
 from bot.handlers import Talk, stats
-from bot.perform import Drawing, drawing
+from bot.rows import Drawing, drawing
 from tests.drawing import COMMUNE, MESSAGES, WORLD
 
 AT = datetime(2026, 9, 10, 14, 5, tzinfo=ZONE)

@@ -53,6 +53,7 @@ FLOORS: dict[str, float] = {
     "bot.photo_worker": 2,
     "bot.photos": 2,
     "bot.results": 1.6,
+    "bot.rows": 1.8,
     "bot.settings": 1.7,
     "bot.signed": 2,
     "bot.unitsfile": 2,

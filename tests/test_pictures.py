@@ -24,8 +24,8 @@ from bot.channels.base import picture_type
 from bot.drawings import canvas, worker
 from bot.drawings.gallery import KINDS, draw
 from bot.painting import LARGEST, Easel, Undrawable
-from bot.perform import Drawing
 from bot.picturing import KEPT_MS, LEASE_MS, REST_S, TRIES, Picturing
+from bot.rows import Drawing
 from storage import outbox, pictures
 from storage.database import Database
 from storage.files import Files

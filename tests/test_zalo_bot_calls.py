@@ -28,8 +28,8 @@ from bot.channels.media import Media
 from bot.channels.zalo_bot import EMPTY_REST_S, POLL_REST_S, ZaloBot
 from bot.core.events import Address, FileRef
 from bot.core.message import Button, Message
-from bot.perform import as_json
-from bot.perform import parts as split_rows
+from bot.rows import as_json
+from bot.rows import parts as split_rows
 from tests.zalo_stage import labels
 
 TED = "6ede9afa66b88fe6d6a9"

@@ -19,8 +19,8 @@ from bot.channels.zalo_oa_pictures import IMAGE_LARGEST
 from bot.core.events import Address
 from bot.core.message import Button, Message
 from bot.core.window import Way
-from bot.perform import as_json
-from bot.perform import parts as split_rows
+from bot.rows import as_json
+from bot.rows import parts as split_rows
 from storage import outbox, tables
 from storage.database import Database
 from storage.tables import OutboxState
