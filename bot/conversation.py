@@ -29,6 +29,7 @@ from bot.core.effects import (
     MakePairing,
     Picture,
     Say,
+    ShowEvidence,
     ShowPhotos,
     StopBroadcast,
 )
@@ -285,6 +286,8 @@ class Conversation:
                 shown = effect.code or code
                 data = {**effect.data, "code": shown}
                 captions[effect.message, effect.code] = self._messages.render(effect.message, data)
+            elif isinstance(effect, ShowEvidence):
+                captions[effect.message, effect.purpose] = self._messages.render(effect.message, effect.data)
             elif isinstance(effect, Broadcast):
                 render = partial(self._messages.render, effect.message)
                 told[effect.key] = {village: render(data) for village, data in effect.data.items()}

@@ -50,6 +50,7 @@ from bot.core.effects import (
     SetPlace,
     SetTask,
     Shift,
+    ShowEvidence,
     ShowPhotos,
     Stop,
     StopBroadcast,
@@ -102,8 +103,9 @@ class Spoken:
 class Done:
     """One event's effects, its Says rendered in order; the `code` it files under.
 
-    `captions` are those of photos, by message and code; `invite` is the code of the invite that it makes;
-    `told` what each broadcast says, by key and village; `activity` the number of the one that it records.
+    `captions` are those of photos, by message and code or purpose; `invite` is the code of the invite that
+    it makes; `told` what each broadcast says, by key and village; `activity` the number of the one that it
+    records.
     """
 
     incoming: Incoming
@@ -294,6 +296,8 @@ async def _perform(conn: AsyncConnection, one: Done, effect: Effect, batch: _Bat
             batch.new_photos.append(_photo_row(one, effect, batch.now))
         case Change():
             await _change(conn, one, effect, batch.now)
+        case ShowEvidence():
+            await _show_evidence(conn, one, effect, batch)
         case ShowPhotos():
             await _show_photos(conn, one, effect, batch)
         case AttachPhotos(ids, report, purpose):
@@ -488,6 +492,18 @@ async def _show_photos(conn: AsyncConnection, one: Done, show: ShowPhotos, batch
                 "due_at": batch.now + show.wait_ms,
             }
         )
+
+
+async def _show_evidence(conn: AsyncConnection, one: Done, show: ShowEvidence, batch: _Batch) -> None:
+    """Those that are clean now; asked for again, they are shown again."""
+    if show.to.group and not batch.abilities.get(show.to.channel, USUAL).rooms_act:
+        return
+    kept = await photos.of_result(conn, (show.purpose,))
+    ready = [photo for photo in kept if photo.state == PhotoState.READY]
+    for photo in ready[: show.limit]:
+        row = outbox_row(show.to, show.message, one.captions[show.message, show.purpose], batch.now)
+        key = f"{show.message}/{photo.id}/{show.to.key}/{one.incoming.id}"
+        batch.promises.append(row | {"lane": int(Lane.PHOTO), "photo": photo.stored, "key": key})
 
 
 async def _say(conn: AsyncConnection, one: Done, spoken: Spoken, batch: _Batch) -> None:

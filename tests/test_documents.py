@@ -39,7 +39,16 @@ TEXT_LONGEST, BUTTONS_MOST, LABEL_LONGEST = 2000, 5, 20
 # Audiences whose messages are part of the talk, and so of the stories.
 TALKED = ("resident", "duty", "join", "campaign", "activity", "task")
 # Code that says something itself: where in the arguments the message's name stands.
-SAYING = {"answer": 0, "ask": 0, "Say": 1, "Broadcast": 1, "ShowPhotos": 1, "tell_reporter": 1, "render": 0}
+SAYING = {
+    "answer": 0,
+    "ask": 0,
+    "Say": 1,
+    "Broadcast": 1,
+    "ShowPhotos": 1,
+    "ShowEvidence": 1,
+    "tell_reporter": 1,
+    "render": 0,
+}
 OPERATOR = {"say", "fail"}
 # Names that are made while running, and what can be filled in.
 MADE = {"resident/ask_{}", "operator/{}"}

@@ -10,7 +10,8 @@ EVIDENCE = "activity/"
 class Activity:
     """`id` is the number that people say; `told_by` the person, None once they are erased; `at` in ms.
 
-    `photos` are those that prove it, as far as they could be opened; `partners` the units that worked along.
+    `photos` are those that prove it, as far as they could be opened, and `evidence` their purpose;
+    `partners` the units that worked along.
     """
 
     id: int
@@ -27,6 +28,7 @@ class Activity:
     told_name: str
     at: int
     checked_name: str = ""
+    evidence: str = ""
     partners: tuple[str, ...] = ()
     photos: int = 0
     version: int = 0

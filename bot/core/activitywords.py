@@ -19,6 +19,7 @@ VERBS: Final = {
     "activity_doubt": "doubt",
     "activity_partner": "partner",
     "activity_one": "one",
+    "activity_photos": "photos",
 }
 _LONGEST: Final = 400
 _HEAD_WORDS: Final = 5

@@ -144,6 +144,17 @@ class ShowPhotos:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowEvidence:
+    """Promise the clean photos of what a unit did, those with this purpose, one row each, at most `limit`."""
+
+    to: Address
+    message: str
+    purpose: str
+    limit: int
+    data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class FileReport:
     """Turn the draft into a report; its code is drawn now and never before. `values` are more columns."""
 
@@ -437,6 +448,7 @@ Effect = (
     Say
     | Broadcast
     | ShowPhotos
+    | ShowEvidence
     | FileReport
     | Change
     | KeepPhoto

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 from bot.core.activity import CONFIRMED, DOUBTED, STRUCK, Activity
 from bot.core.activitywords import Asked
-from bot.core.effects import ChangeActivity
+from bot.core.effects import ChangeActivity, ShowEvidence
 from bot.core.text import clip
 from bot.handlers import activity, activity_fix, activity_partner, activity_rights, activity_words
 from bot.handlers.activity_fix import REASON_MAX
 from bot.handlers.talk import Decision, Talk
 
-VERBS = ("actok", "actno", "actfix", "actcut", "actp", "actpu", "actone")
+VERBS = ("actok", "actno", "actfix", "actcut", "actp", "actpu", "actone", "actpic")
+PHOTOS_SHOWN = 5
 # The press that does the same as a word.
 PRESSES = {
     "confirm": "actok",
@@ -19,6 +20,7 @@ PRESSES = {
     "strike": "actcut",
     "partner": "actp",
     "one": "actone",
+    "photos": "actpic",
 }
 
 
@@ -40,6 +42,8 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
             return activity_partner.join(talk, found, (more,))
         case "actp":
             return activity_partner.ask(talk, found, more)
+        case "actpic":
+            return _show(talk, found)
     return talk.stay(
         activity_words.about(
             talk,
@@ -53,6 +57,20 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
 def asked(talk: Talk, one: Asked) -> Decision:
     """The same in words: "xac nhan 12", "sua hoat dong 12 con 45", "lam cung 12 truong 2"."""
     return press(talk, PRESSES[one.verb], f"{one.number}:{one.rest}")
+
+
+def _show(talk: Talk, found: Activity) -> Decision:
+    """Whoever is to confirm it sees what proves it."""
+    told = activity_words.about(
+        talk,
+        "activity/photos",
+        found,
+        shown=min(found.photos, PHOTOS_SHOWN),
+        rights=activity_rights.rights(talk, found),
+    )
+    data = {"code": found.id}
+    shown = ShowEvidence(talk.here, "activity/photo", found.evidence, PHOTOS_SHOWN, data)
+    return talk.stay(told, *([shown] if found.photos else []))
 
 
 # Confirmed or not --------------------------------------------------------------------------------

@@ -246,6 +246,11 @@ def _finished(talk: Talk, work: Work, unit: str, *, photos: bool = True) -> Deci
     return Decision(over, (*first, done, *spots.closing(talk)))
 
 
+def purpose_of(work: str, unit: str) -> str:
+    """Of the photos of what a unit did on a clean-up day, or for a task."""
+    return f"{RESULT}/{work}/{unit}"
+
+
 def photo(talk: Talk, sent: PhotoSent) -> Decision | None:
     """Evidence for the result that is being told; its caption may hold the numbers, or name one spot."""
     open_ = _telling(talk)
@@ -255,7 +260,7 @@ def photo(talk: Talk, sent: PhotoSent) -> Decision | None:
     marked = spots.said(talk, sent.caption) if sent.caption else None
     session, rest = (marked.session, marked.rest) if marked else (talk.session, sent.caption)
     own = marked.named[0] if marked and len(marked.named) == 1 else ""
-    purpose = f"{RESULT}/{work.id}/{unit}"
+    purpose = purpose_of(work.id, unit)
     kept: Effect = KeepPhoto(sent.file, f"{purpose}/{own}" if own else purpose)
     told = _told(replace(talk, session=session), work, unit, rest) if rest else None
     if told is not None:

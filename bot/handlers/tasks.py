@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.core.effects import Effect, Lane, Say, SetTask
+from bot.core.effects import Effect, Lane, Say, SetTask, ShowEvidence
 from bot.core.events import TaskDue
 from bot.core.facts import Assigned, Result
 from bot.core.task import CANCELLED, CLOSED, TO_SILENT, Task, TaskStep, following, kept, too_late
@@ -17,7 +17,8 @@ from bot.handlers.members import is_office
 from bot.handlers.takepart import task_words
 from bot.handlers.talk import Decision, Talk, World, unit_words
 
-VERBS = ("tk", "tkclose", "tkoff", "tkoffy")
+VERBS = ("tk", "tkclose", "tkoff", "tkoffy", "tkpic")
+PHOTOS_SHOWN = 2
 SHOWN_MAX, BUTTONS_MAX = 8, 4
 ROWS_MAX, NOTE_MAX = 15, 60
 # What a task's number stands behind, or a result's.
@@ -84,6 +85,8 @@ def press(talk: Talk, verb: str, rest: str) -> Decision:
         return view(talk, work)
     if not is_office(talk):
         return talk.stay(talk.answer("task/office_only"))
+    if verb == "tkpic":
+        return _photos(talk, work)
     if not work.task.is_open:
         return talk.stay(talk.answer("task/over", **task_words(talk, work.task)))
     if verb == "tkoff":
@@ -208,6 +211,22 @@ def board(talk: Talk, work: Assigned) -> dict[str, Any]:
         "done": len(reported),
         "of": len(work.task.units),
     }
+
+
+def _photos(talk: Talk, work: Assigned) -> Decision:
+    """What units sent with their results, for the office that gave the task."""
+    shown = [
+        ShowEvidence(
+            talk.here,
+            "task/photo",
+            takepart.purpose_of(work.id, unit),
+            PHOTOS_SHOWN,
+            {"number": work.task.number, "unit": unit_words(talk.commune, unit)},
+        )
+        for unit in work.task.units
+        if _reported(work, unit)
+    ]
+    return talk.stay(talk.answer("task/photos", **task_words(talk, work.task)), *shown)
 
 
 def _told(talk: Talk, result: Result) -> Mapping[str, Any]:
