@@ -430,8 +430,14 @@ async def _desks(
             kind[unit].append(Address(channel, chat, group=True))
     ears = await people.ears_of(conn, units, [LEAD] if LEAD in units else [])
     ears = [ear for ear in ears if ear.channel in channels]
+    silent = [unit for unit in units if reading[unit] and not any(ear.unit == unit for ear in ears)]
+    manned = await people.units_with_members(conn, silent) if silent else set()
     return {
-        unit: replace(_desk(unit, tuple(rooms[unit]), ears, now), reading=tuple(reading[unit]))
+        unit: replace(
+            _desk(unit, tuple(rooms[unit]), ears, now),
+            reading=tuple(reading[unit]),
+            manned=unit in manned,
+        )
         for unit in units
     }
 

@@ -217,9 +217,10 @@ async def name_of(conn: AsyncConnection, channel: str, chat: str, platform_id: s
 
 
 async def move_chat(conn: AsyncConnection, channel: str, old: str, new: str) -> None:
-    waits = sa.or_(outbox.c.state == DUE, outbox.c.state == UNDRAWN)
-    where = sa.and_(outbox.c.channel == channel, outbox.c.chat == old, waits)
-    await conn.execute(sa.update(outbox).where(where).values(chat=new))
+    here = sa.and_(outbox.c.channel == channel, outbox.c.chat == old)
+    # One after the other: each state has an index of its own.
+    for state in (DUE, UNDRAWN):
+        await conn.execute(sa.update(outbox).where(here, outbox.c.state == state).values(chat=new))
 
 
 _RECENT = (

@@ -175,6 +175,12 @@ async def ears_of(conn: AsyncConnection, units: Collection[str], roles: Collecti
     return [Ear(*row) for row in await conn.execute(query)]
 
 
+async def units_with_members(conn: AsyncConnection, units: Collection[str]) -> set[str]:
+    """Those of these units to which somebody belongs, whether they can be written to or not."""
+    query = sa.select(members.c.unit).where(members.c.unit.in_(units), members.c.removed_at.is_(None))
+    return set((await conn.execute(query.distinct())).scalars())
+
+
 async def shift(conn: AsyncConnection, person: str, unit: str, until: int | None) -> None:
     """On duty for the unit until then; None: not any more."""
     own = sa.and_(members.c.person == person, members.c.unit == unit, members.c.removed_at.is_(None))

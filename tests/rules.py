@@ -40,7 +40,7 @@ from bot.core.events import (
     VoiceSent,
     Words,
 )
-from bot.core.form import next_slot
+from bot.core.form import OFFICIAL, next_slot
 from bot.core.invite import USUAL
 from bot.core.notice import TEXT_MAX
 from bot.core.report import NUMBERED, OPEN, OUTCOMES, STATUSES, STEPS
@@ -303,6 +303,10 @@ def files_only_what_is_whole_and_agreed(step: Step) -> None:
     if filed is None:
         return
     assert not step.here.group
+    if filed.values.get("emergency"):
+        # At once, whatever else is being told, and without asking for anything.
+        assert filed.draft.category == filed.field == "emergency"
+        return
     assert draft is not None
     assert filed.draft == draft
     assert next_slot(draft, COMMUNE) == "summary"
@@ -319,14 +323,17 @@ def files_only_what_is_whole_and_agreed(step: Step) -> None:
 
 def alerts_whoever_can_hear_of_a_new_report(step: Step) -> None:
     filed = step.filed
-    if filed is None or filed.draft.category is None:
+    if filed is None or filed.draft.category is None or filed.values.get("emergency"):
         return
     category = COMMUNE.categories[filed.draft.category]
+    field = OFFICIAL if filed.draft.official else category.field
     desk = COMMUNE.office if filed.draft.private else COMMUNE.desk_of(category, filed.draft.unit)
+    if filed.draft.official:
+        desk = LEAD
     # Whoever really hears of it deals with it: the office, where nobody is bound; never of its own officials.
     if desk != LEAD and not step.town.ears(desk) and step.town.ears(COMMUNE.office):
         desk = COMMUNE.office
-    assert (filed.desk, filed.field) == (desk, category.field)
+    assert (filed.desk, filed.field) == (desk, field)
     ears = step.town.ears(desk)
     alerts = [say for say, _ in step.said if say.message == "duty/alert"]
     assert filed.alerted == bool(ears)
@@ -462,7 +469,7 @@ def shows_figures_to_those_whom_they_concern(step: Step) -> None:
 
 
 def tells_for_another_only_as_a_member(step: Step) -> None:
-    if step.filed is not None and step.filed.values["behalf"]:
+    if step.filed is not None and step.filed.values.get("behalf"):
         assert step.facts.me.roles
         assert step.filed.draft.behalf
 

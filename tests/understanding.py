@@ -166,11 +166,13 @@ def world() -> World:
 
 @cache
 def forgetful(share: float, seed: int) -> World:
-    """A commune that never thought of some of its words: what people say is then new to it."""
-    chance = random.Random(seed)
+    """A commune that never thought of some of its words: what people say is then new to it.
+
+    Each word is drawn for itself, so that words which come later change nothing for the others.
+    """
 
     def kept(texts: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(text for text in texts if chance.random() >= share)
+        return tuple(text for text in texts if random.Random(f"{seed}/{text}").random() >= share)
 
     categories = {
         id: replace(one, words=kept(one.words), pairs=kept(one.pairs), hints=kept(one.hints))

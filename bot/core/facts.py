@@ -211,6 +211,7 @@ class Desk:
     """Who hears for a unit: its rooms, its members' private chats, of these its heads and who is on duty.
 
     In a `reading` room there are no buttons and no pictures: its members are told one by one as well.
+    `manned`: somebody belongs to the unit and can answer there in words, though no private chat reaches them.
     """
 
     unit: str
@@ -219,6 +220,7 @@ class Desk:
     heads: tuple[Address, ...] = ()
     on_duty: tuple[Address, ...] = ()
     reading: tuple[Address, ...] = ()
+    manned: bool = False
 
     @property
     def ears(self) -> tuple[Address, ...]:
@@ -231,8 +233,8 @@ class Desk:
 
     @property
     def acts(self) -> bool:
-        """Whether anybody here can take a report: a room that only reads cannot."""
-        return bool(self.on_duty or self.rooms or self.members)
+        """Whether anybody here can take a report: a room that only reads cannot by itself."""
+        return bool(self.on_duty or self.rooms or self.members or (self.reading and self.manned))
 
 
 @dataclass(frozen=True, slots=True)

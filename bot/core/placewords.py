@@ -292,7 +292,7 @@ class Places:
         """The clause that a landmark stands in, without what is only said around it."""
         at = text.find(landmark)
         inside = [token for token in said if at <= token.start < at + len(landmark)]
-        if not inside:
+        if not inside or inside[0].clause != inside[-1].clause:
             return landmark
         clause = [token for token in said if token.clause == inside[0].clause]
         first, last = clause.index(inside[0]), len(clause) - clause[::-1].index(inside[-1])

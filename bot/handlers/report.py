@@ -126,7 +126,7 @@ def press(talk: Talk, verb: str, draft_id: str, rest: str) -> Decision:
         case "priv":
             return advance(talk, replace(draft, private=not draft.private))
         case "add":
-            return adding.add_draft_to(talk, draft)
+            return _next(talk, adding.add_draft_to(talk, draft))
         case "off":
             return advance(talk, form.put_official(draft, official=rest == "yes"))
         case "same":

@@ -33,8 +33,12 @@ def alarm(talk: Talk, text: str) -> Decision:
     effects += [Say(ear, "duty/urgent", told, Lane.ALERT, fresh=True, night=Night.LOUD) for ear in ears]
     effects += hearing.filed(talk, draft, desk, told | {"desk": unit_words(commune, desk)}, Night.LOUD)
     effects += _village(talk, draft.unit, draft.landmark, text, None)
-    left = talk.session.draft if talk.session.draft is not None and not talk.session.draft.wordless else None
-    return talk.go(*effects, draft=left, urgent_at=talk.now, last_at=talk.now, alarm="")
+    open_draft, later = talk.session.draft, talk.session.later
+    left = open_draft if open_draft is not None and not open_draft.wordless else None
+    if left is None and later:
+        # What was told besides waits in its place, and is asked about when this is over.
+        left, later = later[0], later[1:]
+    return talk.go(*effects, draft=left, later=later, urgent_at=talk.now, last_at=talk.now, alarm="")
 
 
 def _draft(talk: Talk, text: str) -> Draft:
