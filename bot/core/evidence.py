@@ -1,5 +1,6 @@
 """A second opinion on what a message is about: every word of it weighed, not the phrases alone."""
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -83,7 +84,7 @@ def _spelt(part: Sequence[Token]) -> Iterator[_Word]:
     yield from (("two", one.plain, other.plain) for one, other in pairwise(part))
 
 
-def _weights(kinds: Sequence[Sequence[Sequence[Token]]]) -> Mapping[_Word, tuple[float, ...]]:
+def _weights(kinds: Sequence[Sequence[Sequence[Token]]]) -> Mapping[_Word, "array[float]"]:
     """What a word has to say for each kind: nothing when all kinds have it alike."""
     counts: dict[_Word, list[int]] = {}
     for at, parts in enumerate(kinds):
@@ -94,10 +95,11 @@ def _weights(kinds: Sequence[Sequence[Sequence[Token]]]) -> Mapping[_Word, tuple
     return {word: _weight(count, sizes) for word, count in counts.items()}
 
 
-def _weight(count: Sequence[int], sizes: Sequence[float]) -> tuple[float, ...]:
+def _weight(count: Sequence[int], sizes: Sequence[float]) -> "array[float]":
+    """As bare numbers: there are thousands of words."""
     likely = [
         _KNOWN * log1p(times) / size + _UNKNOWN if size else _UNKNOWN
         for times, size in zip(count, sizes, strict=True)
     ]
     mean = sum(likely) / len(likely)
-    return tuple(log(one / mean) for one in likely)
+    return array("d", [log(one / mean) for one in likely])

@@ -53,6 +53,7 @@ DUTY_WORDS: Final = {
 }
 """Each list of words of duty, and what it says."""
 _LONGEST_SHORT: Final = 80
+_AT_HAND: Final = 64
 _ONE_LINE: Final = 10
 _OUTCOME: Final = "outcome_"
 _NOTHING: Final = 0.4
@@ -80,7 +81,12 @@ class Lexicon:
         self._categories = Phrases(phrases, vague=commune.words.get("needs_accents", ()), pairs=pairs)
         self._categories_second = self._categories.respelt(second_guess)
         self._spelling = Spelling(_texts(commune))
-        self._said = lru_cache(maxsize=64)(self._read)
+        # One message is asked about from many sides: what it says is found out once.
+        self._said = lru_cache(maxsize=_AT_HAND)(self._read)
+        self._kinds = lru_cache(maxsize=_AT_HAND)(self._meanings)
+        self._about = lru_cache(maxsize=_AT_HAND)(self._categories_of)
+        self._where = lru_cache(maxsize=_AT_HAND)(self._place)
+        self._found = lru_cache(maxsize=4 * _AT_HAND)(self._find_said)
         self._evidence = Evidence(commune.categories.values())
         self._named = lru_cache(maxsize=8)(self._find_named)
         self._near = NearMisses(self._categories.all)
@@ -111,6 +117,9 @@ class Lexicon:
 
     def categories(self, text: str) -> tuple[Guess, ...]:
         """What it may be about, likeliest first; nothing when it is about none of it."""
+        return self._about(text)
+
+    def _categories_of(self, text: str) -> tuple[Guess, ...]:
         said = self._said(text)
         matches = [match for match in self._named(said) if match.score > _NOTHING]
         guesses = with_hints(ranked(longest(_meant(matches))), self._hinted(said, matches))
@@ -154,6 +163,9 @@ class Lexicon:
 
     def place(self, text: str) -> PlaceWords:
         """The villages it names, and the piece of it that says where."""
+        return self._where(text)
+
+    def _place(self, text: str) -> PlaceWords:
         said = self._said(text)
         matches = [*(self._named(said) or self._categories_second.find(said))]
         matches += (hint for hint in self._hints.find(said) if len(hint.phrase.head) > 1)
@@ -187,6 +199,9 @@ class Lexicon:
 
     def meanings(self, text: str) -> frozenset[str]:
         """Every list that the whole message is in: bare `dung` is in `yes` and in `stop`."""
+        return self._kinds(text)
+
+    def _meanings(self, text: str) -> frozenset[str]:
         if len(text) > _LONGEST_SHORT:
             return frozenset()
         return frozenset().union(*map(self._kinds_of, self._polite_forms(text)))
@@ -218,9 +233,7 @@ class Lexicon:
             return False
         said = self._said(text)
         matches = [
-            match
-            for match in self._mentions[kind].find(said)
-            if match.quality >= (1.0 if match.loose else TONE_ONLY)
+            match for match in self._find(kind, said) if match.quality >= (1.0 if match.loose else TONE_ONLY)
         ]
         if not matches:
             return False
@@ -302,12 +315,15 @@ class Lexicon:
         found = (match for match in self._find(kind, said) if match.exact)
         return any(not any(match.mask & ~mask == 0 for mask in known) for match in found)
 
-    def _find(self, kind: str, said: Sequence[Token]) -> list[Match]:
-        return self._mentions[kind].find(said) if kind in self._mentions else []
+    def _find(self, kind: str, said: tuple[Token, ...]) -> tuple[Match, ...]:
+        return self._found(kind, said) if kind in self._mentions else ()
+
+    def _find_said(self, kind: str, said: tuple[Token, ...]) -> tuple[Match, ...]:
+        return tuple(self._mentions[kind].find(said))
 
     def begins(self, text: str, kind: str) -> bool:
         """Whether the message begins with one of the phrases of a list."""
-        found = self._mentions[kind].find(self._said(text)) if kind in self._mentions else []
+        found = self._find(kind, self._said(text))
         return any(match.start == 0 for match in found)
 
     def command(self, text: str) -> str | None:
@@ -353,7 +369,7 @@ class Lexicon:
         """Whether a message is put together from one list alone, with a word of the list `needed` in it."""
         said = self._said(text)
         covered = 0
-        for match in self._mentions[kind].find(said) if kind in self._mentions else ():
+        for match in self._find(kind, said):
             covered |= match.mask
         return covered == (1 << len(said)) - 1 and self.mentions(text, needed)
 
@@ -460,10 +476,12 @@ def _texts(commune: Commune) -> Iterator[str]:
 
 
 def _by_text(words: Mapping[str, Sequence[str]], form: Callable[[str], str]) -> dict[str, frozenset[str]]:
-    """The lists that each text is in."""
+    """The lists that each text is in; texts of the same lists share one set."""
     kinds: dict[str, frozenset[str]] = {}
+    sets: dict[frozenset[str], frozenset[str]] = {}
     for kind, texts in words.items():
         for text in texts:
             if key := form(text):
-                kinds[key] = kinds.get(key, frozenset()) | {kind}
+                found = kinds.get(key, frozenset()) | {kind}
+                kinds[key] = sets.setdefault(found, found)
     return kinds
