@@ -24,7 +24,7 @@ from bot.channels.base import Channel, Received
 from bot.channels.webchat import Seat, Webchat, seats_for
 from bot.clock import Clock, SystemClock
 from bot.config import ConfigError, load_commune
-from bot.conversation import Conversation
+from bot.conversation import Chore, Conversation
 from bot.core.commune import Commune, Point
 from bot.core.effects import Lane
 from bot.core.words import Lexicon
@@ -84,11 +84,13 @@ def build(
         for delivery in deliveries.values():
             delivery.wake()
 
-    def after_commit(more: bool) -> None:
+    def after_commit(chores: Chore) -> None:
         deliver()
-        if more:
+        if Chore.FETCH in chores:
             fetching.wake()
+        if Chore.SPREAD in chores:
             broadcasting.wake()
+        if Chore.DRAW in chores:
             picturing.wake()
 
     def told() -> None:

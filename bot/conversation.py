@@ -5,7 +5,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from enum import Flag
+from functools import partial, reduce
+from operator import or_
 
 import structlog
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
@@ -52,8 +54,18 @@ BATCH = 64
 TRIES = 3
 CONFLICTS = 8
 IDLE_LOOK_S = 5.0
-# What more than delivery has to act upon.
-BUSY = (KeepPhoto, FollowLink, Broadcast, StopBroadcast)
+
+
+class Chore(Flag):
+    """What another loop than delivery has to do about a decision."""
+
+    NONE = 0
+    FETCH = 1
+    SPREAD = 2
+    DRAW = 4
+    ALL = 7
+
+
 # What rings within a few milliseconds shares one transaction.
 GATHER_S = 0.004
 # A full disk or a database that is away is not the event's fault: it waits, and is not counted against it.
@@ -71,7 +83,7 @@ class _Chat:
 
 
 class Conversation:
-    """`woken` is called after each commit that others may have to act on; if True, not only who delivers.
+    """`woken` is called after each commit with what others than who delivers have to do about it.
 
     `draw_invite` draws the code of an invite.
     """
@@ -83,7 +95,7 @@ class Conversation:
         messages: Messages,
         channels: Mapping[str, Channel],
         clock: Clock,
-        woken: Callable[[bool], None],
+        woken: Callable[[Chore], None],
         draw_invite: Callable[[], str] = perform.draw_invite,
     ) -> None:
         self._db, self._world, self._messages = db, world, messages
@@ -122,18 +134,18 @@ class Conversation:
     async def step(self) -> int:
         """Decide one batch; returns how many events are off the table. What breaks it is then tried alone."""
         try:
-            count, more = await self._db.write(self._batch)
+            count, chores = await self._db.write(self._batch)
         except Exception as error:
             log.warning("a batch failed", action="batch_failed", kind=type(error).__name__)
-            count, more = await self._one_by_one(), True
+            count, chores = await self._one_by_one(), Chore.ALL
         if count:
             self.handled += count
-            self._woken(more)
+            self._woken(chores)
         return count
 
-    async def _batch(self, conn: AsyncConnection) -> tuple[int, bool]:
+    async def _batch(self, conn: AsyncConnection) -> tuple[int, Chore]:
         rows = await inbox.waiting(conn, BATCH)
-        return await self._decide_rows(conn, rows) if rows else (0, False)
+        return await self._decide_rows(conn, rows) if rows else (0, Chore.NONE)
 
     async def _one_by_one(self) -> int:
         """The batch again, each event in a transaction of its own: only the one at fault is set aside."""
@@ -174,7 +186,7 @@ class Conversation:
         self.quarantined += 1
         await self._db.write(lambda conn: inbox.quarantine(conn, row.id, problem))
 
-    async def _decide_rows(self, conn: AsyncConnection, rows: Sequence[Stored]) -> tuple[int, bool]:
+    async def _decide_rows(self, conn: AsyncConnection, rows: Sequence[Stored]) -> tuple[int, Chore]:
         now = self._clock.now()
         read = [(row, self._read(row)) for row in rows]
         for row, parsed in read:
@@ -182,9 +194,9 @@ class Conversation:
                 self.quarantined += 1
                 await inbox.quarantine(conn, row.id, f"malformed: {parsed}")
         chats = await self._chats(conn, [(r, p) for r, p in read if isinstance(p, Parsed)])
-        more = False
+        chores = Chore.NONE
         while turn := {key: chat for key, chat in chats.items() if chat.waiting}:
-            more |= await self._round(conn, turn, now)
+            chores |= await self._round(conn, turn, now)
         states = [
             (key, talk.dump(chat.session), chat.session.wake_at)
             for key, chat in chats.items()
@@ -195,7 +207,7 @@ class Conversation:
         done = [row.id for row, parsed in read if not isinstance(parsed, Malformed)]
         if done:
             await inbox.done(conn, done)
-        return len(rows), more
+        return len(rows), chores
 
     def _read(self, row: Stored) -> Parsed | Malformed | None:
         try:
@@ -221,7 +233,7 @@ class Conversation:
             chats[key].waiting.append(_incoming(row, parsed))
         return chats
 
-    async def _round(self, conn: AsyncConnection, turn: Mapping[str, _Chat], now: datetime) -> bool:
+    async def _round(self, conn: AsyncConnection, turn: Mapping[str, _Chat], now: datetime) -> Chore:
         """The next event of each chat. Two that concern one report do not share a round: one comes first."""
         asked = [read_press(chat.waiting[0], chat.session, chat.choices) for chat in turn.values()]
         need = [needs(i, c.session, self._world) for i, c in zip(asked, turn.values(), strict=True)]
@@ -240,7 +252,7 @@ class Conversation:
             decision = decide(incoming, chat.session, known, self._world)
             decided.append((chat, incoming, known.me.person, decision))
         await self._write(conn, decided, int(now.timestamp() * 1000))
-        return any(_for_others(effect) for *_, d in decided for effect in d.effects)
+        return reduce(or_, (_chore(effect) for *_, d in decided for effect in d.effects), Chore.NONE)
 
     async def _write(
         self, conn: AsyncConnection, decided: Sequence[tuple[_Chat, Incoming, str, Decision]], now: int
@@ -299,10 +311,15 @@ class Conversation:
         return drawing(picture, self._messages.render(picture.words, picture.figures).text)
 
 
-def _for_others(effect: Effect) -> bool:
-    """Whether another loop than the one that sends has something to do now."""
-    drawn = isinstance(effect, Say) and effect.picture is not None
-    return drawn or isinstance(effect, BUSY)
+def _chore(effect: Effect) -> Chore:
+    match effect:
+        case KeepPhoto() | FollowLink():
+            return Chore.FETCH
+        case Broadcast() | StopBroadcast():
+            return Chore.SPREAD
+        case Say(picture=Picture()):
+            return Chore.DRAW
+    return Chore.NONE
 
 
 def _incoming(row: Stored, parsed: Parsed) -> Incoming:

@@ -108,6 +108,11 @@ class Fetching:
         now, room = self._clock.ms(), AT_ONCE - len(self._jobs)
         if room <= 0:
             return 0
+        async with self._db.read() as conn:
+            due = await photos.next_due(conn)
+        if due is None or due > now:
+            await self._erase()
+            return 0
         lease = now + LEASE_MS
 
         async def claim(conn: AsyncConnection) -> tuple[list[Waiting], list[Any]]:
